@@ -1,0 +1,3 @@
+"""The `flow` command."""
+
+__all__: list[str] = []

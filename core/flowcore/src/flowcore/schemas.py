@@ -1,0 +1,122 @@
+"""JSON Schema 2020-12 as plain data: what configs and ports are described with, and what can be read off it.
+
+Validating values against a schema needs a library and happens in flowruntime.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Final, TypeAlias
+
+__all__ = [
+    "ANY_SCHEMA",
+    "X_EXPRESSION",
+    "X_STATIC",
+    "X_WORKFLOW",
+    "Schema",
+    "default_of",
+    "fields_marked",
+    "known_keys",
+    "with_defaults",
+]
+
+#: A JSON Schema: an object, or true/false.
+Schema: TypeAlias = Mapping[str, Any] | bool
+
+ANY_SCHEMA: Final[Schema] = True
+
+#: The field holds a bare expression, which the node evaluates.
+X_EXPRESSION: Final = "x-expression"
+#: The field holds a workflow document with a scope of its own.
+X_WORKFLOW: Final = "x-workflow"
+#: The field is resolved once, for `initialize`.
+X_STATIC: Final = "x-static"
+
+
+def known_keys(schema: Schema) -> tuple[str, ...]:
+    """The property names that an object schema declares."""
+    return tuple(_properties(schema))
+
+
+def default_of(schema: Schema) -> tuple[bool, Any]:
+    """Whether a schema has a default, and which."""
+    if isinstance(schema, Mapping) and "default" in schema:
+        return True, schema["default"]
+    return False, None
+
+
+def with_defaults(schema: Schema, value: Any) -> Any:
+    """The value with absent properties filled from the schema's defaults; what is given is not copied.
+
+    >>> with_defaults({"properties": {"n": {"default": 1}}}, {"a": 2})
+    {'a': 2, 'n': 1}
+    """
+    properties = _properties(schema)
+    if not properties or not isinstance(value, dict):
+        return value
+    filled: dict[str, Any] = {}
+    for name, part in properties.items():
+        if name in value:
+            inner = with_defaults(part, value[name])
+            if inner is not value[name]:
+                filled[name] = inner
+        else:
+            present, default = default_of(part)
+            if present:
+                filled[name] = default
+    return {**value, **filled} if filled else value
+
+
+def fields_marked(schema: Schema, mark: str, value: Any) -> list[tuple[str | int, ...]]:
+    """The paths of the parts of `value` whose schema carries a mark such as `x-expression`.
+
+    Follows `properties`, `items`, `additionalProperties` and the branches of `anyOf`, `oneOf` and `allOf`;
+    local `$ref`s into `$defs` are resolved.
+
+    >>> schema = {"properties": {"cases": {"items": {"properties": {"when": {"x-expression": True}}}}}}
+    >>> fields_marked(schema, "x-expression", {"cases": [{"when": "a"}, {}]})
+    [('cases', 0, 'when')]
+    """
+    found: list[tuple[str | int, ...]] = []
+    definitions = schema.get("$defs", {}) if isinstance(schema, Mapping) else {}
+    _find_marked(schema, mark, value, (), found, definitions, 0)
+    return list(dict.fromkeys(found))
+
+
+_MAX_SCHEMA_DEPTH = 128
+
+
+def _find_marked(  # noqa: PLR0913 - a recursive walk carries its state
+    schema: Any,
+    mark: str,
+    value: Any,
+    path: tuple[str | int, ...],
+    found: list[tuple[str | int, ...]],
+    definitions: Mapping[str, Any],
+    depth: int,
+) -> None:
+    if not isinstance(schema, Mapping) or depth > _MAX_SCHEMA_DEPTH:
+        return
+    if schema.get(mark):
+        found.append(path)
+        return
+    reference = schema.get("$ref")
+    if isinstance(reference, str) and reference.startswith("#/$defs/"):
+        target = definitions.get(reference.removeprefix("#/$defs/"))
+        _find_marked(target, mark, value, path, found, definitions, depth + 1)
+    for keyword in ("anyOf", "oneOf", "allOf"):
+        for branch in schema.get(keyword, ()):
+            _find_marked(branch, mark, value, path, found, definitions, depth + 1)
+    if isinstance(value, dict):
+        properties = _properties(schema)
+        others = schema.get("additionalProperties")
+        for key, item in value.items():
+            _find_marked(properties.get(key, others), mark, item, (*path, key), found, definitions, depth + 1)
+    elif isinstance(value, list) and "items" in schema:
+        for index, item in enumerate(value):
+            _find_marked(schema["items"], mark, item, (*path, index), found, definitions, depth + 1)
+
+
+def _properties(schema: Any) -> Mapping[str, Any]:
+    properties = schema.get("properties") if isinstance(schema, Mapping) else None
+    return properties if isinstance(properties, Mapping) else {}

@@ -1,0 +1,91 @@
+"""A Blob is a value too large or too binary for JSON, named by the hash of its content."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+from typing import Any, BinaryIO, Protocol
+
+__all__ = ["BLOB_KEY", "Blob", "BlobSource", "BytesSource"]
+
+#: The reserved key that marks a Blob's reference in JSON.
+BLOB_KEY = "$blob"
+
+
+class BlobSource(Protocol):
+    """Where the bytes of a Blob are: memory, a temporary file, a store."""
+
+    def open(self) -> BinaryIO:
+        """A new reader from the first byte; the caller closes it."""
+        ...
+
+
+class BytesSource:
+    """Bytes held in memory."""
+
+    __slots__ = ("_data",)
+
+    def __init__(self, data: bytes) -> None:
+        self._data = data
+
+    def open(self) -> BinaryIO:
+        """A reader over the bytes; nothing is copied."""
+        return io.BytesIO(self._data)
+
+
+class Blob:
+    """Bytes as a value: compared and stored by `sha256`, passed on by reference, never changed.
+
+    >>> blob = Blob.from_bytes(b"hello", media_type="text/plain")
+    >>> blob.size, blob.read()
+    (5, b'hello')
+    """
+
+    __slots__ = ("media_type", "sha256", "size", "source")
+
+    def __init__(
+        self,
+        *,
+        sha256: str,
+        size: int,
+        media_type: str = "application/octet-stream",
+        source: BlobSource | None = None,
+    ) -> None:
+        self.sha256 = sha256
+        self.size = size
+        self.media_type = media_type
+        #: None for a reference whose bytes have not been fetched into this process.
+        self.source = source
+
+    @classmethod
+    def from_bytes(cls, data: bytes, *, media_type: str = "application/octet-stream") -> Blob:
+        """A Blob of bytes kept in memory; large content belongs in a file (`flowruntime.blobs`)."""
+        digest = hashlib.sha256(data).hexdigest()
+        return cls(sha256=digest, size=len(data), media_type=media_type, source=BytesSource(data))
+
+    def open(self) -> BinaryIO:
+        """A reader over the content; the caller closes it. Raises ValueError when the bytes are not here."""
+        if self.source is None:
+            msg = f"The content of blob {self.sha256[:12]} is not available in this process."
+            raise ValueError(msg)
+        return self.source.open()
+
+    def read(self) -> bytes:
+        """The whole content in memory; `open` reads it in parts."""
+        with self.open() as reader:
+            return reader.read()
+
+    def to_json(self) -> dict[str, Any]:
+        """The reference that stands for the Blob in JSON."""
+        return {BLOB_KEY: {"sha256": self.sha256, "media_type": self.media_type, "size": self.size}}
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Blob):
+            return NotImplemented
+        return self.sha256 == other.sha256 and self.media_type == other.media_type
+
+    def __hash__(self) -> int:
+        return hash(self.sha256)
+
+    def __repr__(self) -> str:
+        return f"Blob(sha256={self.sha256[:12]!r}, size={self.size}, media_type={self.media_type!r})"

@@ -1,0 +1,3 @@
+"""Runs Flownodes workflows."""
+
+__all__: list[str] = []

@@ -1,0 +1,48 @@
+"""What authors of nodes import, and the only part of flowruntime that packs may use.
+
+```python
+from flowruntime.authoring import node
+
+@node("text.shout", effects="pure")
+def shout(text: str, *, times: int = 1) -> str:
+    '''Say it louder.'''
+    return text.upper() + "!" * times
+```
+"""
+
+from flowcore.errors import FatalNodeError, NodeError, RetryableNodeError
+from flowcore.nodes import Deprecation, EffectsByConfig, Port, Ports
+from flowcore.values import Blob, Json, Value
+from flowruntime.authoring.context import Context, InstanceContext, NodeEvents, Run
+from flowruntime.authoring.definitions import Definition, definition_of, node
+from flowruntime.authoring.expressions import Expression, is_true
+from flowruntime.authoring.handlers import Handler, Mode, make_handler
+from flowruntime.authoring.nodes import Node
+from flowruntime.secrets import Secret
+
+__all__ = [
+    "Blob",
+    "Context",
+    "Definition",
+    "Deprecation",
+    "EffectsByConfig",
+    "Expression",
+    "FatalNodeError",
+    "Handler",
+    "InstanceContext",
+    "Json",
+    "Mode",
+    "Node",
+    "NodeError",
+    "NodeEvents",
+    "Port",
+    "Ports",
+    "RetryableNodeError",
+    "Run",
+    "Secret",
+    "Value",
+    "definition_of",
+    "is_true",
+    "make_handler",
+    "node",
+]

@@ -1,0 +1,3 @@
+"""Node types that speak HTTP."""
+
+__all__: list[str] = []

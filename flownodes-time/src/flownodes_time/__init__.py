@@ -1,0 +1,3 @@
+"""Node types that deal with time."""
+
+__all__: list[str] = []

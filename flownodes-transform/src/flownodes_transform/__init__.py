@@ -1,0 +1,3 @@
+"""Node types that reshape data."""
+
+__all__: list[str] = []

@@ -1,0 +1,3 @@
+"""Node types that steer a workflow: branches and merges."""
+
+__all__: list[str] = []
