@@ -21,6 +21,7 @@ from dataclasses import dataclass
 from typing import Any, ClassVar, Literal
 
 __all__ = [
+    "MAX_PROBLEMS",
     "ExecutionError",
     "FatalNodeError",
     "FlowError",
@@ -29,6 +30,7 @@ __all__ = [
     "NodeError",
     "PackError",
     "Problem",
+    "ProblemList",
     "RetryableNodeError",
     "Severity",
     "StoreError",
@@ -68,6 +70,38 @@ class Problem:
         return f"{place}: {self.message} {self.remedy} [{self.code}]"
 
 
+#: How many problems of one document are kept.
+MAX_PROBLEMS = 1000
+
+
+class ProblemList(list[Problem]):
+    """The problems of one document, bounded: what is appended beyond MAX_PROBLEMS is counted, not kept.
+
+    >>> problems = ProblemList()
+    >>> problems.append(Problem(code="a.b", pointer="", message="Wrong.", remedy="Mend it."))
+    >>> len(problems), problems.left_out
+    (1, 0)
+    """
+
+    __slots__ = ("left_out",)
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.left_out = 0
+
+    def append(self, problem: Problem) -> None:
+        """Keep the problem while there is room."""
+        if len(self) < MAX_PROBLEMS:
+            super().append(problem)
+        else:
+            self.left_out += 1
+
+    def extend(self, problems: Iterable[Problem]) -> None:
+        """Append each of the problems."""
+        for problem in problems:
+            self.append(problem)
+
+
 class FlowError(Exception):
     """Something went wrong in Flownodes."""
 
@@ -88,7 +122,7 @@ class FlowError(Exception):
         return f"{self.message} {self.remedy}".rstrip()
 
 
-class WorkflowInvalid(FlowError):
+class WorkflowInvalid(FlowError):  # noqa: N818 - it says what the workflow is
     """The workflow is not valid."""
 
     default_code = "workflow.invalid"

@@ -141,8 +141,9 @@ class NodeWoken(NamedTuple):
 
 
 class NodeEvent(NamedTuple):
-    """Something the node says while it runs. `content` is {message} for Info and Warning, {percent, message} for
-    Progress, {line} for StdoutLine and StderrLine.
+    """Something the node says while it runs.
+
+    `content` is {message} for Info and Warning, {percent, message} for Progress, {line} for StdoutLine and StderrLine.
     """
 
     seq: int

@@ -40,13 +40,15 @@ __all__ = [
     "FINAL_STATUSES",
     "Execution",
     "ExecutionResult",
+    "FinalStatus",
     "NodeStatus",
     "NodeView",
     "Status",
     "idempotency_key",
 ]
 
-Status: TypeAlias = Literal["pending", "running", "waiting", "quarantined", "succeeded", "failed", "cancelled"]
+FinalStatus: TypeAlias = Literal["succeeded", "failed", "cancelled"]
+Status: TypeAlias = Literal["pending", "running", "waiting", "quarantined"] | FinalStatus
 NodeStatus: TypeAlias = Literal[
     "running", "retrying", "waiting", "interrupted", "completed", "failed", "skipped", "cancelled"
 ]
@@ -54,6 +56,18 @@ NodeStatus: TypeAlias = Literal[
 #: A final status is final: such an execution can be rerun or replayed, not resumed.
 FINAL_STATUSES: Final[frozenset[Status]] = frozenset({"succeeded", "failed", "cancelled"})
 
+#: The events that change the view of a node.
+_NodeChange: TypeAlias = (
+    NodeStarted
+    | NodeWaiting
+    | NodeWoken
+    | NodeRetrying
+    | NodeInterrupted
+    | NodeCompleted
+    | NodeFailed
+    | NodeSkipped
+    | NodeCancelled
+)
 _FINAL_NODES: Final[frozenset[NodeStatus]] = frozenset({"completed", "failed", "skipped", "cancelled"})
 
 
@@ -226,20 +240,32 @@ class Execution:
         for (path, _), view in self.nodes.items():
             if path[: len(event.path)] == event.path:
                 self._move(view, "interrupted")
-                view.outputs, view.error, view.why, view.duration_ms = None, None, None, None
+                view.outputs = view.error = view.why = view.duration_ms = view.ended_us = None
 
-    def _apply_to_node(self, event: Any) -> None:
+    def _apply_to_node(self, event: _NodeChange) -> None:
         key = (event.path, event.node_id)
         view = self.nodes.get(key)
         if view is None:
             view = NodeView(path=event.path, node_id=event.node_id, status="interrupted")
             self.nodes[key] = view
+        self._change(view, event)
+        if view.status in _FINAL_NODES:
+            view.ended_us = event.at_us
+            if event.path == TOP:
+                self.ended[event.node_id] = view
+        if self.status not in FINAL_STATUSES:
+            self.status = "waiting" if self.asleep and not self.active else "running"
+
+    def _change(self, view: NodeView, event: _NodeChange) -> None:
         view.attempt = event.attempt
+        state = getattr(event, "state", None)
+        if state is not None:
+            view.state = state
         match event:
             case NodeStarted():
                 self._move(view, "running")
                 view.node_type, view.started_us = event.node_type, event.at_us
-                view.error = None
+                view.error = view.why = None
             case NodeCompleted():
                 self._move(view, "completed")
                 view.outputs, view.duration_ms = event.outputs, event.duration_ms
@@ -262,17 +288,9 @@ class Execution:
                 view.why = event.reason
             case NodeWoken():
                 self._move(view, "running")
+                view.why = None
             case NodeInterrupted():
                 self._move(view, "interrupted")
-        state = getattr(event, "state", None)
-        if state is not None:
-            view.state = state
-        if view.status in _FINAL_NODES:
-            view.ended_us = event.at_us
-            if event.path == TOP:
-                self.ended[event.node_id] = view
-        if self.status not in FINAL_STATUSES:
-            self.status = "waiting" if self.asleep and not self.active else "running"
 
     def _move(self, view: NodeView, status: NodeStatus) -> None:
         self.active += (status == "running") - (view.status == "running")

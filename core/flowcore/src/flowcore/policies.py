@@ -77,9 +77,10 @@ class RetryPolicy:
         4000.0
         """
         try:
-            grown = self.delay_ms * self.backoff_multiplier ** (failures - 1)
+            # As floats: a whole number would grow to millions of digits instead of overflowing.
+            grown = self.delay_ms * float(self.backoff_multiplier) ** (failures - 1)
         except OverflowError:
-            grown = self.max_delay_ms
+            grown = self.max_delay_ms if self.delay_ms else 0
         delay = min(self.max_delay_ms, grown) * (1 + self.jitter * u)
         if retry_after_ms is not None:
             delay = max(delay, min(retry_after_ms, self.max_delay_ms))

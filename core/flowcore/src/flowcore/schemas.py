@@ -25,7 +25,8 @@ Schema: TypeAlias = Mapping[str, Any] | bool
 
 ANY_SCHEMA: Final[Schema] = True
 
-#: The field holds a bare expression, which the node evaluates.
+#: The field holds a bare expression, which the node evaluates: `true` when its root is the node's scope (`inputs`,
+#: `input`, `vars`, `run`), `"data"` when its root is a value.
 X_EXPRESSION: Final = "x-expression"
 #: The field holds a workflow document with a scope of its own.
 X_WORKFLOW: Final = "x-workflow"
@@ -67,20 +68,20 @@ def with_defaults(schema: Schema, value: Any) -> Any:
     return {**value, **filled} if filled else value
 
 
-def fields_marked(schema: Schema, mark: str, value: Any) -> list[tuple[str | int, ...]]:
-    """The paths of the parts of `value` whose schema carries a mark such as `x-expression`.
+def fields_marked(schema: Schema, mark: str, value: Any) -> dict[tuple[str | int, ...], Any]:
+    """The paths of the parts of `value` whose schema carries a mark such as `x-expression`, and what the mark says.
 
     Follows `properties`, `items`, `additionalProperties` and the branches of `anyOf`, `oneOf` and `allOf`;
     local `$ref`s into `$defs` are resolved.
 
     >>> schema = {"properties": {"cases": {"items": {"properties": {"when": {"x-expression": True}}}}}}
     >>> fields_marked(schema, "x-expression", {"cases": [{"when": "a"}, {}]})
-    [('cases', 0, 'when')]
+    {('cases', 0, 'when'): True}
     """
-    found: list[tuple[str | int, ...]] = []
+    found: dict[tuple[str | int, ...], Any] = {}
     definitions = schema.get("$defs", {}) if isinstance(schema, Mapping) else {}
     _find_marked(schema, mark, value, (), found, definitions, 0)
-    return list(dict.fromkeys(found))
+    return found
 
 
 _MAX_SCHEMA_DEPTH = 128
@@ -91,14 +92,14 @@ def _find_marked(  # noqa: PLR0913 - a recursive walk carries its state
     mark: str,
     value: Any,
     path: tuple[str | int, ...],
-    found: list[tuple[str | int, ...]],
+    found: dict[tuple[str | int, ...], Any],
     definitions: Mapping[str, Any],
     depth: int,
 ) -> None:
     if not isinstance(schema, Mapping) or depth > _MAX_SCHEMA_DEPTH:
         return
     if schema.get(mark):
-        found.append(path)
+        found.setdefault(path, schema[mark])
         return
     reference = schema.get("$ref")
     if isinstance(reference, str) and reference.startswith("#/$defs/"):

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, NewType, TypeAlias
 
+from flowcore.errors import Problem
 from flowcore.policies import NodeOnError, PartialRetryPolicy, StopWorkflow, WorkflowOnError
 from flowcore.schemas import Schema
 from flowcore.values import FrozenDict
@@ -23,6 +25,7 @@ __all__ = [
     "Workflow",
     "WorkflowId",
     "WorkflowNode",
+    "cycle_problem",
 ]
 
 WorkflowId = NewType("WorkflowId", str)
@@ -38,6 +41,7 @@ RESERVED_PORTS = frozenset({DONE, AFTER, ERROR})
 
 Delivery: TypeAlias = Literal["at_least_once", "at_most_once"]
 
+_STOP_WORKFLOW = StopWorkflow()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -97,7 +101,7 @@ class Settings:
 
     max_execution_time_ms: float | None = None
     max_parallel_nodes: int | None = 10
-    on_error: WorkflowOnError = StopWorkflow()
+    on_error: WorkflowOnError = _STOP_WORKFLOW
     on_error_workflow: str | None = None
     concurrency: int | None = None
     priority: int | None = None
@@ -127,3 +131,20 @@ class Workflow:
             if node.id == node_id:
                 return node
         raise KeyError(node_id)
+
+
+def cycle_problem(node_ids: Sequence[str], pointer: str) -> Problem:
+    """The problem of nodes that wait for each other in a circle; the last of them leads back to the first.
+
+    `pointer` is the place of that last step, a connection or an expression.
+
+    >>> cycle_problem(["a", "b"], "/connections/1").message
+    "The nodes wait for each other in a circle: 'a' → 'b' → 'a'."
+    """
+    circle = " → ".join(map(repr, [*node_ids, node_ids[0]]))
+    return Problem(
+        code="workflow.cycle",
+        pointer=pointer,
+        message=f"The nodes wait for each other in a circle: {circle}.",
+        remedy="Take out one of these steps; to repeat nodes, put them into the body of a control.loop.",
+    )

@@ -1,3 +1,23 @@
-"""Runs Flownodes workflows."""
+"""The runtime of Flownodes: registry, engine, journal.
 
-__all__: list[str] = []
+`from flowruntime import Runtime` is the door for programs that embed it; node authors import
+`flowruntime.authoring`, which loads neither the engine nor an event loop.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from flowruntime.runtime import Runtime
+
+__all__ = ["Runtime"]
+
+
+def __getattr__(name: str) -> Any:
+    if name == "Runtime":
+        from flowruntime.runtime import Runtime
+
+        return Runtime
+    msg = f"module {__name__!r} has no attribute {name!r}"
+    raise AttributeError(msg)

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import io
+import re
 from typing import Any, BinaryIO, Protocol
 
-__all__ = ["BLOB_KEY", "Blob", "BlobSource", "BytesSource"]
+__all__ = ["BLOB_KEY", "Blob", "BlobSource", "BytesSource", "resolve_blobs"]
 
 #: The reserved key that marks a Blob's reference in JSON.
 BLOB_KEY = "$blob"
@@ -89,3 +90,39 @@ class Blob:
 
     def __repr__(self) -> str:
         return f"Blob(sha256={self.sha256[:12]!r}, size={self.size}, media_type={self.media_type!r})"
+
+
+_SHA256 = re.compile(r"[0-9a-f]{64}")
+
+
+def resolve_blobs(value: Any, depth: int = 64) -> Any:
+    """The JSON value with every well-formed reference replaced by its Blob, whose content is not fetched.
+
+    What holds no reference is returned as it is, as is what lies deeper than `depth` or is ill-formed.
+
+    >>> reference = Blob.from_bytes(b"hello").to_json()
+    >>> resolve_blobs([reference]) == [Blob.from_bytes(b"hello")]
+    True
+    """
+    if depth == 0:
+        return value
+    if isinstance(value, dict):
+        if BLOB_KEY in value:
+            return _referred(value) or value
+        resolved = {key: resolve_blobs(item, depth - 1) for key, item in value.items()}
+        return resolved if any(resolved[key] is not item for key, item in value.items()) else value
+    if isinstance(value, list):
+        items = [resolve_blobs(item, depth - 1) for item in value]
+        return items if any(new is not old for new, old in zip(items, value, strict=True)) else value
+    return value
+
+
+def _referred(reference: dict[str, Any]) -> Blob | None:
+    match reference:
+        case {"$blob": {"sha256": str(sha256), "media_type": str(media_type), "size": int(size)} as named}:
+            good = len(reference) == 1 and named.keys() == {"sha256", "media_type", "size"}
+            if good and type(size) is int and size >= 0 and _SHA256.fullmatch(sha256):
+                return Blob(sha256=sha256, size=size, media_type=media_type)
+        case _:
+            pass
+    return None

@@ -19,14 +19,19 @@ MIN_INTEGER = -(2**63)
 MAX_INTEGER = 2**63 - 1
 
 _ALWAYS_GOOD = frozenset({bool, type(None), Blob})
-_TOO_DEEP = f"the value is nested deeper than {MAX_DEPTH}"
 
 
 class NotAValue(ValueError):  # noqa: N818 - it names a state of the value, as the errors of json do
-    """A Python object that is no value; `pointer` (RFC 6901) says where inside it."""
+    """A Python object that is no value; `pointer` (RFC 6901) says where inside it.
 
-    def __init__(self, message: str) -> None:
-        self.parts: list[str | int] = []  # innermost first: each level of the walk adds its own on the way out
+    `code` and `remedy` are those of the Problem that the same fault is in a text read by `read_json`.
+    """
+
+    def __init__(self, message: str, *, code: str, remedy: str) -> None:
+        #: Innermost first: each level of the walk adds its own on the way out.
+        self.parts: list[str | int] = []
+        self.code = code
+        self.remedy = remedy
         super().__init__(message)
 
     @property
@@ -56,38 +61,60 @@ def _check(value: Any, depth: int) -> None:
             _check_text(value)
     elif isinstance(value, int):
         if not MIN_INTEGER <= value <= MAX_INTEGER:
-            raise NotAValue("an integer beyond 64 bit is not JSON here")
+            raise NotAValue(
+                "an integer beyond 64 bit is not JSON here",
+                code="json.integer_range",
+                remedy="Write it as a string.",
+            )
     elif isinstance(value, float):
         if not math.isfinite(value):
-            raise NotAValue(f"{value!r} is not JSON")
+            raise NotAValue(f"{value!r} is not JSON", code="json.not_a_number", remedy="Write null or a finite number.")
     elif isinstance(value, dict):
-        if depth == 0:
-            raise NotAValue(_TOO_DEEP)
-        _check_object(value, depth - 1)
+        _check_object(value, _deeper(depth))
     elif isinstance(value, list):
-        if depth == 0:
-            raise NotAValue(_TOO_DEEP)
+        depth = _deeper(depth)
         for index, item in enumerate(value):
             if type(item) not in _ALWAYS_GOOD:
                 try:
-                    _check(item, depth - 1)
+                    _check(item, depth)
                 except NotAValue as error:
                     error.parts.append(index)
                     raise
     elif type(value) not in _ALWAYS_GOOD:
         name = type(value).__name__
-        raise NotAValue(f"{'an' if name[:1].lower() in 'aeiou' else 'a'} {name} is not JSON")
+        raise NotAValue(
+            f"{'an' if name[:1].lower() in 'aeiou' else 'a'} {name} is not JSON",
+            code="json.type",
+            remedy="Make it null, true, false, a number, a string, a list, a dict or a Blob.",
+        )
+
+
+def _deeper(depth: int) -> int:
+    if depth == 0:
+        raise NotAValue(
+            f"the value is nested deeper than {MAX_DEPTH}",
+            code="json.too_deep",
+            remedy="Flatten the value, or move parts into their own document.",
+        )
+    return depth - 1
 
 
 def _check_object(value: dict[Any, Any], depth: int) -> None:
     if BLOB_KEY in value:
-        raise NotAValue(f"the key {BLOB_KEY!r} is reserved for Blobs")
+        raise NotAValue(
+            f"the key {BLOB_KEY!r} is reserved for Blobs",
+            code="json.blob_key",
+            remedy='Use another key, or refer to a Blob: {"$blob": {"sha256", "media_type", "size"}}.',
+        )
     for key, item in value.items():
         if not isinstance(key, str):
-            raise NotAValue(f"the key {key!r} is no string")
+            raise NotAValue(f"the key {key!r} is no string", code="json.type", remedy="Use strings as keys.")
         if not key.isascii():
             _check_text(key)
-        if type(item) not in _ALWAYS_GOOD:
+        kind = type(item)
+        if kind is str and item.isascii():  # nearly everything is: no call is the quickest check
+            continue
+        if kind not in _ALWAYS_GOOD:
             try:
                 _check(item, depth)
             except NotAValue as error:
@@ -99,4 +126,8 @@ def _check_text(text: str) -> None:
     try:
         text.encode()
     except UnicodeEncodeError:
-        raise NotAValue("a string holds half of a surrogate pair, which is no Unicode text") from None
+        raise NotAValue(
+            "a string holds half of a surrogate pair, which is no Unicode text",
+            code="json.surrogate",
+            remedy="Write both halves, or the character itself.",
+        ) from None

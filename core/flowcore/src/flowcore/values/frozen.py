@@ -20,8 +20,8 @@ class FrozenDict(dict[str, Any]):
 
     __slots__ = ()
 
-    __setitem__ = __delitem__ = __ior__ = _refuse  # type: ignore[assignment]
-    clear = pop = popitem = setdefault = update = _refuse  # type: ignore[assignment]
+    __setitem__ = __delitem__ = __ior__ = _refuse
+    clear = pop = popitem = setdefault = update = _refuse
 
     def __reduce__(self) -> tuple[Any, ...]:
         return freeze, (dict(self),)
@@ -32,11 +32,14 @@ class FrozenList(list[Any]):
 
     __slots__ = ()
 
-    __setitem__ = __delitem__ = __iadd__ = __imul__ = _refuse  # type: ignore[assignment]
-    append = clear = extend = insert = pop = remove = reverse = sort = _refuse  # type: ignore[assignment]
+    __setitem__ = __delitem__ = __iadd__ = __imul__ = _refuse
+    append = clear = extend = insert = pop = remove = reverse = sort = _refuse
 
     def __reduce__(self) -> tuple[Any, ...]:
         return freeze, (list(self),)
+
+
+_FINAL = frozenset({str, int, float, bool, type(None), FrozenDict, FrozenList})
 
 
 def freeze(value: Any) -> Any:
@@ -45,10 +48,12 @@ def freeze(value: Any) -> Any:
     >>> freeze({"a": [1]}) == {"a": [1]}
     True
     """
-    if type(value) is dict:
-        return FrozenDict({key: freeze(item) for key, item in value.items()})
-    if type(value) is list:
-        return FrozenList([freeze(item) for item in value])
+    if type(value) in _FINAL:
+        return value
+    if isinstance(value, dict):
+        return FrozenDict({key: item if type(item) in _FINAL else freeze(item) for key, item in value.items()})
+    if isinstance(value, list):
+        return FrozenList([item if type(item) in _FINAL else freeze(item) for item in value])
     return value
 
 

@@ -10,10 +10,12 @@ from __future__ import annotations
 import json
 import math
 import re
+from collections import Counter
 from dataclasses import dataclass
+from itertools import accumulate
 from typing import Any
 
-from flowcore.errors import Problem
+from flowcore.errors import Problem, ProblemList
 from flowcore.values.blobs import Blob
 from flowcore.values.checks import MAX_DEPTH, MAX_INTEGER, MIN_INTEGER
 
@@ -22,7 +24,12 @@ __all__ = ["MAX_DOCUMENT_BYTES", "ParsedJson", "pointer_of", "read_json", "write
 #: The size limit of a workflow document, 8 MiB.
 MAX_DOCUMENT_BYTES = 8 * 1024 * 1024
 
-_DEPTH_TOKENS = re.compile(r'"(?:[^"\\]|\\.)*+"|[\[\]{}]', re.DOTALL)
+_LONGEST_INTEGER = len(str(MIN_INTEGER))
+_LONGEST_SHOWN = 40
+
+# All but brackets: a string ends at its quote, or with the text, so that no character is looked at twice.
+_NO_BRACKETS = re.compile(r'(?:"[^"\\]*+(?:\\.[^"\\]*+)*+(?:"|\\?\Z)|[^"\[\]{}]++)++', re.DOTALL)
+_STEPS = {"[": 1, "{": 1, "]": -1, "}": -1}
 _SURROGATE_ESCAPE = re.compile(r"\\u[dD][89a-fA-F]")
 
 
@@ -41,6 +48,44 @@ class _Fault:
 
     def __init__(self, code: str, message: str, remedy: str, value: Any = None) -> None:
         self.code, self.message, self.remedy, self.value = code, message, remedy, value
+
+
+class _Scan:
+    """The hooks of one run of the scanner, and whether any of them refused something."""
+
+    __slots__ = ("faulty",)
+
+    def __init__(self) -> None:
+        self.faulty = False
+
+    def constant(self, name: str) -> _Fault:
+        return self._fault("json.not_a_number", f"{name} is not JSON.", "Write null or a finite number.")
+
+    def integer(self, digits: str) -> int | _Fault:
+        # The length first: converting a number of millions of digits takes minutes.
+        if len(digits) <= _LONGEST_INTEGER and MIN_INTEGER <= (number := int(digits)) <= MAX_INTEGER:
+            return number
+        shown = digits if len(digits) <= _LONGEST_SHOWN else f"{digits[:20]}… ({len(digits)} digits)"
+        return self._fault("json.integer_range", f"{shown} does not fit into 64 bit.", "Write it as a string.")
+
+    def real(self, digits: str) -> float | _Fault:
+        number = float(digits)
+        if math.isfinite(number):
+            return number
+        shown = digits if len(digits) <= _LONGEST_SHOWN else f"{digits[:20]}… ({len(digits)} digits)"
+        return self._fault("json.number_range", f"{shown} is too large for a number.", "Write it as a string.")
+
+    def object(self, items: list[tuple[str, Any]]) -> Any:
+        value = dict(items)
+        if len(value) == len(items):
+            return value
+        counts = Counter(key for key, _ in items)
+        twice = ", ".join(sorted(repr(key) for key, count in counts.items() if count > 1))
+        return self._fault("json.duplicate_key", f"The object has the key {twice} more than once.", "Keep one.", value)
+
+    def _fault(self, code: str, message: str, remedy: str, value: Any = None) -> _Fault:
+        self.faulty = True
+        return _Fault(code, message, remedy, value)
 
 
 def read_json(text: str | bytes, *, max_bytes: int = MAX_DOCUMENT_BYTES) -> ParsedJson:
@@ -63,7 +108,9 @@ def read_json(text: str | bytes, *, max_bytes: int = MAX_DOCUMENT_BYTES) -> Pars
             text = text.decode("utf-8-sig")
         except UnicodeDecodeError as error:
             return _refused(
-                "json.encoding", f"The text is not UTF-8 (byte {error.start}).", "Save the file with UTF-8 encoding."
+                "json.encoding",
+                f"The text is not UTF-8 (byte {error.start}).",
+                "Save the file with UTF-8 encoding.",
             )
     text = text.removeprefix("\ufeff")
     if _too_deep(text):
@@ -72,40 +119,14 @@ def read_json(text: str | bytes, *, max_bytes: int = MAX_DOCUMENT_BYTES) -> Pars
             f"The JSON is nested deeper than {MAX_DEPTH}.",
             "Flatten the value, or move parts into their own document.",
         )
-    faulty = False
-
-    def fault(code: str, message: str, remedy: str, value: Any = None) -> _Fault:
-        nonlocal faulty
-        faulty = True
-        return _Fault(code, message, remedy, value)
-
-    def constant(name: str) -> _Fault:
-        return fault("json.not_a_number", f"{name} is not JSON.", "Write null or a finite number.")
-
-    def integer(digits: str) -> int | _Fault:
-        if len(digits) < 20 and MIN_INTEGER <= (number := int(digits)) <= MAX_INTEGER:
-            return number
-        shown = digits if len(digits) <= 40 else f"{digits[:20]}… ({len(digits)} digits)"
-        return fault("json.integer_range", f"{shown} does not fit into 64 bit.", "Write it as a string.")
-
-    def real(digits: str) -> float | _Fault:
-        number = float(digits)
-        if math.isfinite(number):
-            return number
-        return fault("json.number_range", f"{digits[:40]} is too large for a number.", "Write it as a string.")
-
-    def pairs(items: list[tuple[str, Any]]) -> Any:
-        value = dict(items)
-        if len(value) == len(items):
-            return value
-        seen: set[str] = set()
-        twice = sorted({key for key, _ in items if key in seen or seen.add(key)})  # type: ignore[func-returns-value]
-        names = ", ".join(repr(key) for key in twice)
-        return fault("json.duplicate_key", f"The object has the key {names} more than once.", "Keep one.", value)
-
+    scan = _Scan()
     try:
         value = json.loads(
-            text, object_pairs_hook=pairs, parse_constant=constant, parse_int=integer, parse_float=real
+            text,
+            object_pairs_hook=scan.object,
+            parse_constant=scan.constant,
+            parse_int=scan.integer,
+            parse_float=scan.real,
         )
     except json.JSONDecodeError as error:
         return _refused(
@@ -113,8 +134,8 @@ def read_json(text: str | bytes, *, max_bytes: int = MAX_DOCUMENT_BYTES) -> Pars
             f"Not JSON: {error.msg} at line {error.lineno}, column {error.colno}.",
             "Correct the text there; a JSON-aware editor shows the place.",
         )
-    problems: list[Problem] = []
-    if faulty:
+    problems = ProblemList()
+    if scan.faulty:
         _collect_faults(value, "", problems)
     if _SURROGATE_ESCAPE.search(text) or not _is_unicode(text):
         _collect_surrogates(value, "", problems)
@@ -166,16 +187,8 @@ def _too_deep(text: str) -> bool:
     # Counted before parsing: the scanner itself would end in a RecursionError, or in a dead process.
     if text.count("[") + text.count("{") <= MAX_DEPTH:
         return False
-    depth = 0
-    for match in _DEPTH_TOKENS.finditer(text):
-        token = match[0]
-        if token in "[{":
-            depth += 1
-            if depth > MAX_DEPTH:
-                return True
-        elif token in "]}":
-            depth -= 1
-    return False
+    brackets = _NO_BRACKETS.sub("", text)
+    return max(accumulate(map(_STEPS.__getitem__, brackets)), default=0) > MAX_DEPTH
 
 
 def _is_unicode(text: str) -> bool:
@@ -188,9 +201,8 @@ def _is_unicode(text: str) -> bool:
 
 def _collect_faults(value: Any, pointer: str, problems: list[Problem]) -> None:
     if isinstance(value, _Fault):
-        problems.append(
-            Problem(code=value.code, pointer=pointer, message=value.message, remedy=value.remedy)
-        )
+        pointer = pointer.encode(errors="backslashreplace").decode()  # a key may be half a surrogate pair
+        problems.append(Problem(code=value.code, pointer=pointer, message=value.message, remedy=value.remedy))
         value = value.value
     if isinstance(value, dict):
         for key, item in value.items():

@@ -21,15 +21,15 @@ TAGS = ("String", "Number", "Bool", "Null", "Array", "Object", "Json", "Bytes")
 
 
 def is_tagged(value: Any) -> bool:
-    """Whether a value has the form of a tagged value: `type` is one of the tags, and at most `value` beside it."""
+    """Whether a value has the form of a tagged one: `type` is a tag, and at most `value` stands beside it."""
     if not isinstance(value, dict) or value.get("type") not in TAGS:
         return False
     return value.keys() == {"type", "value"} or (value["type"] == "Null" and value.keys() == {"type"})
 
 
 def untag_object(values: dict[str, Any], pointer: str, problems: list[Problem]) -> dict[str, Any]:
-    """The object with each tagged top-level value replaced by what it means; the same object when there is none."""
-    if not any(is_tagged(value) for value in values.values()):
+    """The object with each tagged top-level value replaced by what it means; itself when there is none."""
+    if not any(map(is_tagged, values.values())):
         return values
     return {
         key: untag(value, pointer + pointer_of(key), problems) if is_tagged(value) else value

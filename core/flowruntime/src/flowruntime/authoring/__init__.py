@@ -3,6 +3,7 @@
 ```python
 from flowruntime.authoring import node
 
+
 @node("text.shout", effects="pure")
 def shout(text: str, *, times: int = 1) -> str:
     '''Say it louder.'''
@@ -13,16 +14,20 @@ def shout(text: str, *, times: int = 1) -> str:
 from flowcore.errors import FatalNodeError, NodeError, RetryableNodeError
 from flowcore.nodes import Deprecation, EffectsByConfig, Port, Ports
 from flowcore.values import Blob, Json, Value
+
 from flowruntime.authoring.context import Context, InstanceContext, NodeEvents, Run
 from flowruntime.authoring.definitions import Definition, definition_of, node
-from flowruntime.authoring.expressions import Expression, is_true
+from flowruntime.authoring.expressions import DataExpression, Expression, is_true
 from flowruntime.authoring.handlers import Handler, Mode, make_handler
 from flowruntime.authoring.nodes import Node
+from flowruntime.blobs import BlobWriter
 from flowruntime.secrets import Secret
 
 __all__ = [
     "Blob",
+    "BlobWriter",
     "Context",
+    "DataExpression",
     "Definition",
     "Deprecation",
     "EffectsByConfig",

@@ -9,6 +9,7 @@ from flowcore.events import NodeEventType, Path
 from flowcore.executions import idempotency_key
 from flowcore.values import Value
 from flowcore.workflows import Workflow
+
 from flowruntime.secrets import Secret
 
 if TYPE_CHECKING:
@@ -37,6 +38,10 @@ class Run(Protocol):
 
     def sources(self, ctx: Context, port: str) -> list[str]:
         """Ids of the nodes whose live connections filled a port, in document order."""
+        ...
+
+    async def sleep(self, seconds: float) -> None:
+        """Sleep by the runtime's clock."""
         ...
 
     def http_client(self) -> httpx.AsyncClient:
@@ -122,6 +127,10 @@ class Context:
     def http(self) -> httpx.AsyncClient:
         """The runtime's one pooled HTTP client, which checks addresses as the operator said."""
         return self._run.http_client()
+
+    async def sleep(self, seconds: float) -> None:
+        """Sleep by the runtime's clock, which tests move by hand. Ends early when the attempt is cancelled."""
+        await self._run.sleep(seconds)
 
     @property
     def scope(self) -> dict[str, Value]:

@@ -11,6 +11,7 @@ from flowcore.errors import Problem
 from flowcore.nodes import Deprecation, Effects, EffectsByConfig, NodeType, Port, Ports, Stability
 from flowcore.policies import PartialRetryPolicy
 from flowcore.values import freeze
+
 from flowruntime.authoring.nodes import Node
 
 __all__ = ["Definition", "definition_of", "node"]
@@ -24,7 +25,7 @@ F = TypeVar("F", bound=Callable[..., Any])
 class Definition:
     """A node type as its author wrote it: the function or class, and what the decorator says about it."""
 
-    target: Callable[..., Any] | type[Node]
+    target: type[Node] | Callable[..., Any]
     id: str
     version: int = 1
     title: str = ""
@@ -85,7 +86,7 @@ def definition_of(target: object) -> Definition | None:
 @overload
 def node(target: F, /) -> F: ...
 @overload
-def node(  # noqa: PLR0913
+def node(
     type_id: str | None = None,
     /,
     *,

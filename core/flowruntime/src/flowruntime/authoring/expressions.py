@@ -7,7 +7,7 @@ from typing import Any
 
 from flowcore.values import Value
 
-__all__ = ["Expression", "is_true"]
+__all__ = ["DataExpression", "Expression", "is_true"]
 
 
 class Expression:
@@ -29,6 +29,12 @@ class Expression:
 
     def __repr__(self) -> str:
         return f"Expression({self.text!r})"
+
+
+class DataExpression(Expression):
+    """A bare expression whose root is a value of the node's choice, so that its names are the data's own."""
+
+    __slots__ = ()
 
 
 def is_true(value: Value) -> bool:

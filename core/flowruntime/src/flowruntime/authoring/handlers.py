@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import Any, Literal, TypeAlias
 
 from flowcore.errors import FatalNodeError
+
 from flowruntime.authoring.context import Context
 from flowruntime.authoring.definitions import Definition
 from flowruntime.authoring.nodes import Node
@@ -41,7 +42,7 @@ def make_handler(definition: Definition, config: Mapping[str, Any]) -> Handler:
     """
     target = definition.target
     if isinstance(target, type):
-        instance = target.create(config)
+        instance: Node = target.create(config)
         mode = _mode(definition, instance.execute)
         return Handler(mode=mode, call=instance.execute, instance=instance, read_config=_config_reader(definition))
     signature = read_signature(target)
@@ -100,9 +101,11 @@ def _adapt(
 def _wrapper(definition: Definition, signature: Signature) -> Callable[[Any], Any]:
     """How a function's return value becomes `{port: value}`."""
     fields = signature.output_fields
-    if definition.outputs is not None or (fields is not None and isinstance(signature.returns, type) and (
-        issubclass(signature.returns, dict) or not fields
-    )):
+    if definition.outputs is not None or (
+        fields is not None
+        and isinstance(signature.returns, type)
+        and (issubclass(signature.returns, dict) or not fields)
+    ):
         return lambda result: {} if result is None else result
     if fields is None:
         return lambda result: {RESULT_PORT: result}

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import Any, Self
 
 from flowcore.values import Value
+
 from flowruntime.authoring.context import Context, InstanceContext
 
 __all__ = ["Node"]
@@ -24,7 +25,7 @@ class Node(ABC):
         """A new instance. `config` is the node's config as written; must be cheap and touch nothing outside."""
         return cls()
 
-    async def initialize(self, ctx: InstanceContext) -> None:
+    async def initialize(self, ctx: InstanceContext) -> None:  # noqa: B027 - nothing to open is fine
         """Open what the instance keeps. An exception fails the attempt that waits for it."""
 
     @abstractmethod
@@ -32,5 +33,5 @@ class Node(ABC):
         """One attempt: `{port: value}` for the ports that get a value. Raise NodeError to fail."""
         ...
 
-    async def shutdown(self) -> None:
+    async def shutdown(self) -> None:  # noqa: B027 - nothing to close is fine
         """Close what the instance keeps; has ten seconds."""

@@ -13,9 +13,10 @@ from typing import Annotated, Any, get_args, get_origin
 from flowcore.nodes import Port, Ports
 from flowcore.schemas import X_EXPRESSION, Schema
 from flowcore.values import Blob
+
 from flowruntime.authoring.context import Context
 from flowruntime.authoring.definitions import Definition
-from flowruntime.authoring.expressions import Expression
+from flowruntime.authoring.expressions import DataExpression, Expression
 from flowruntime.authoring.nodes import Node
 
 __all__ = ["RESULT_PORT", "Derived", "Parameter", "Signature", "derive", "is_plain", "read_signature"]
@@ -23,7 +24,7 @@ __all__ = ["RESULT_PORT", "Derived", "Parameter", "Signature", "derive", "is_pla
 #: The output port of a function whose return annotation names none.
 RESULT_PORT = "result"
 
-_PLAIN = frozenset({Any, object, str, int, float, bool, None, type(None), dict, list, Expression, Blob})
+_PLAIN = frozenset({Any, object, str, int, float, bool, None, type(None), dict, list, Expression, DataExpression, Blob})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -200,6 +201,7 @@ def _schema_of(annotation: Any) -> Any:
         return {"type": "object", "required": ["$blob"], "properties": {"$blob": {"type": "object"}}}
     import msgspec
 
+    schema: dict[str, Any]
     try:
         (schema,), definitions = msgspec.json.schema_components(
             [annotation], schema_hook=_schema_hook, ref_template="#/$defs/{name}"
@@ -209,15 +211,18 @@ def _schema_of(annotation: Any) -> Any:
         raise TypeError(msg) from error
     reference = schema.get("$ref", "").removeprefix("#/$defs/")
     if reference in definitions and f'"#/$defs/{reference}"' not in repr(definitions).replace("'", '"'):
-        schema = {**definitions.pop(reference), **{key: part for key, part in schema.items() if key != "$ref"}}
+        schema = {
+            **definitions.pop(reference),
+            **{key: part for key, part in schema.items() if key != "$ref"},
+        }
     if definitions:
         schema = {**schema, "$defs": definitions}
     return schema or True
 
 
 def _schema_hook(kind: type) -> dict[str, Any]:
-    if kind is Expression:
-        return {"type": "string", X_EXPRESSION: True}
+    if kind in (Expression, DataExpression):
+        return {"type": "string", X_EXPRESSION: "data" if kind is DataExpression else True}
     if kind is Blob:
         return {"type": "object", "required": ["$blob"], "properties": {"$blob": {"type": "object"}}}
     raise NotImplementedError(kind)  # what msgspec expects of a hook that does not know a type

@@ -1,0 +1,17 @@
+"""One attempt: the instance that makes it, the context it sees, the check of what it gave, the error it ended in."""
+
+from flowruntime.engine.attempt.failures import error_object, is_retryable
+from flowruntime.engine.attempt.instances import Instances, Loader
+from flowruntime.engine.attempt.outputs import check_outputs
+from flowruntime.engine.attempt.run import ExecutionRun
+from flowruntime.engine.attempt.secret_texts import SecretTexts
+
+__all__ = [
+    "ExecutionRun",
+    "Instances",
+    "Loader",
+    "SecretTexts",
+    "check_outputs",
+    "error_object",
+    "is_retryable",
+]

@@ -1,0 +1,309 @@
+"""The scheduler: a pure state machine over one plan, moved by what happens, asked for what to do next.
+
+```
+          decided: nothing live reached it              ┌────────► SKIPPED
+PENDING ──────────────────────────────────► SKIPPING ───┘  skipped()
+   │ decided: it runs                       (a command)
+   └──► READY ── take() ──► RUNNING ── completed() ──► COMPLETED
+         ▲                     ├────── failed() ─────► FAILED (then stop, continue or route)
+         │                     ├────── cancelled() ──► CANCELLED
+         │      due()          ├────── retrying() ───► RETRYING ─┐
+         ├─────────────────────┼───────────────────────◄─────────┘
+         └─────────────────────┘ interrupted()
+```
+
+The machine has no clock, no randomness and no I/O. Whatever is called on it is either a decision of the engine that
+also becomes an event, or the replay of such an event (`apply`): both go through the same methods, so a log folds to the
+state that wrote it. What the machine asks for stands in two queues: `skips`, to be recorded at once, and the ready
+queue behind `take`. A step costs the node's own arrows, never the graph.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from typing import Any, Final, Literal
+
+from flowcore.events import (
+    ErrorObject,
+    Event,
+    NodeCancelled,
+    NodeCompleted,
+    NodeEvent,
+    NodeFailed,
+    NodeInterrupted,
+    NodeRetrying,
+    NodeSkipped,
+    NodeStarted,
+    Then,
+)
+from flowcore.values import Value
+from flowcore.workflows import ERROR
+
+from flowruntime.engine.inputs import Gathered, Skip, gather
+from flowruntime.plan.model import Plan, Source
+
+__all__ = [
+    "CANCELLED",
+    "COMPLETED",
+    "FAILED",
+    "PENDING",
+    "READY",
+    "RETRYING",
+    "RUNNING",
+    "SKIPPED",
+    "SKIPPING",
+    "Machine",
+]
+
+PENDING: Final = 0
+READY: Final = 1
+RUNNING: Final = 2
+RETRYING: Final = 3
+SKIPPING: Final = 4
+COMPLETED: Final = 5
+FAILED: Final = 6
+SKIPPED: Final = 7
+CANCELLED: Final = 8
+
+
+class Machine:
+    """The state of one run of a plan."""
+
+    __slots__ = (
+        "_first_error",
+        "_group_left",
+        "_limit",
+        "_plain",
+        "_racing",
+        "_ready",
+        "_waiting",
+        "_winners",
+        "attempts",
+        "completed_flags",
+        "contested",
+        "ended",
+        "failures",
+        "fired",
+        "outputs",
+        "plan",
+        "running",
+        "skips",
+        "status",
+        "stopped",
+        "wired",
+    )
+
+    def __init__(self, plan: Plan, *, fired: int | None = None) -> None:
+        count = len(plan.nodes)
+        self.plan = plan
+        #: The trigger that started the run; every other one is skipped.
+        self.fired = fired
+        self._plain = plan.plain_followers
+        self._racing = plan.racing_followers
+        self._limit = plan.max_parallel_nodes
+        self._waiting = list(plan.need)
+        self._group_left = list(plan.group_sizes)
+        self._winners: dict[int, Source] = {}
+        self._ready: deque[int] = deque()
+        self._first_error: ErrorObject | None = None
+        self.status = bytearray(count)
+        #: 1 for completed nodes: the liveness of their port `done`.
+        self.completed_flags = bytearray(count)
+        #: `{port: value}` by node; None where a node gave nothing.
+        self.outputs: list[dict[str, Value] | None] = [None] * count
+        #: Values that live connections bring to decided nodes.
+        self.wired: list[dict[str, Value] | None] = [None] * count
+        #: Ports of decided nodes at which several values arrived and the last was taken.
+        self.contested: dict[int, tuple[str, ...]] = {}
+        self.attempts = [0] * count
+        #: Failed attempts by node, for the retry policy.
+        self.failures: dict[int, int] = {}
+        self.running = 0
+        #: Nodes that are to be skipped, with the reason: record each with `skipped`.
+        self.skips: deque[tuple[int, str]] = deque()
+        #: Nodes in the order of their ends.
+        self.ended: list[int] = []
+        self.stopped: Literal["failed", "cancelled"] | None = None
+        for node in plan.starts:
+            self._decide(node)
+
+    # --- what is to be done -------------------------------------------------------------------------
+
+    def take(self) -> int | None:
+        """The next node whose attempt may start now; it counts as running from here on. None: nothing now."""
+        ready = self._ready
+        if self.running >= self._limit or self.stopped is not None:
+            return None
+        if not ready:
+            return None
+        node = ready.popleft()
+        self.status[node] = RUNNING
+        self.running += 1
+        self.attempts[node] += 1
+        return node
+
+    def has_ready(self) -> bool:
+        """Whether `take` would give a node."""
+        return bool(self._ready) and self.running < self._limit and self.stopped is None
+
+    @property
+    def error(self) -> ErrorObject | None:
+        """The failure that stopped the run, the first one."""
+        return self._first_error
+
+    @property
+    def finished(self) -> bool:
+        """Whether nothing runs and nothing can run any more."""
+        if self.running or self.skips:
+            return False
+        return self.stopped is not None or len(self.ended) == len(self.status)
+
+    def nodes_with(self, *statuses: int) -> list[int]:
+        """The nodes in one of these states. Looks at every node: not for hot paths."""
+        return [node for node, status in enumerate(self.status) if status in statuses]
+
+    # --- what happened ------------------------------------------------------------------------------
+
+    def completed(self, node: int, outputs: dict[str, Value]) -> None:
+        """The running attempt gave its outputs."""
+        self.running -= 1
+        self.status[node] = COMPLETED
+        self.completed_flags[node] = 1
+        self.outputs[node] = outputs
+        self.wired[node] = None
+        self.ended.append(node)
+        if self.stopped is None:
+            self._settle(node)
+
+    def failed(self, node: int, error: ErrorObject, then: Then) -> None:
+        """The running attempt failed and there is no further one."""
+        self.running -= 1
+        self.status[node] = FAILED
+        self.wired[node] = None
+        self.ended.append(node)
+        if then == "stop":
+            if self._first_error is None:
+                self._first_error = error
+            if self.stopped is None:
+                self.stopped = "failed"
+            return
+        if then == "route":
+            self.outputs[node] = {ERROR: error}
+        if self.stopped is None:
+            self._settle(node)
+
+    def retrying(self, node: int) -> None:
+        """The running attempt failed; another one follows when `due` is called."""
+        self.running -= 1
+        self.status[node] = RETRYING
+        self.failures[node] = self.failures.get(node, 0) + 1
+
+    def due(self, node: int) -> None:
+        """The delay before a node's next attempt is over."""
+        if self.status[node] == RETRYING:
+            self.status[node] = READY
+            self._ready.append(node)
+
+    def interrupted(self, node: int) -> None:
+        """The running attempt went away with its process; it does not count as a failure."""
+        self.running -= 1
+        self.status[node] = READY
+        self._ready.append(node)
+
+    def skipped(self, node: int) -> None:
+        """A node of `skips` was recorded; what follows it may be decided now."""
+        if self.skips and self.skips[0][0] == node:
+            self.skips.popleft()
+        else:
+            self.skips = deque(entry for entry in self.skips if entry[0] != node)
+        self.status[node] = SKIPPED
+        self.ended.append(node)
+        self._settle(node)
+
+    def cancelled(self, node: int) -> None:
+        """The running or waiting node was ended by a stop of the workflow."""
+        if self.status[node] == RUNNING:
+            self.running -= 1
+        self.status[node] = CANCELLED
+        self.wired[node] = None
+        self.ended.append(node)
+
+    def cancel(self) -> None:
+        """Nothing starts from now on, on somebody's wish. A failure that stopped the run before stays the reason."""
+        if self.stopped is None:
+            self.stopped = "cancelled"
+
+    def apply(self, event: Event) -> None:
+        """Replay an event of this run's log."""
+        match event:
+            case NodeStarted():
+                self._started(self.plan.index[event.node_id], event.attempt)
+            case NodeCompleted():
+                self.completed(self.plan.index[event.node_id], event.outputs)
+            case NodeFailed():
+                self.failed(self.plan.index[event.node_id], event.error, event.then)
+            case NodeSkipped():
+                self.skipped(self.plan.index[event.node_id])
+            case NodeRetrying():
+                self.retrying(self.plan.index[event.node_id])
+            case NodeInterrupted():
+                self.interrupted(self.plan.index[event.node_id])
+            case NodeCancelled():
+                self.cancelled(self.plan.index[event.node_id])
+            case NodeEvent():
+                pass
+            case _:
+                pass  # the workflow's own events change no node
+
+    def _started(self, node: int, attempt: int) -> None:
+        # In a log the order of starts is mostly that of the queue, so this looks at its front only.
+        if self.status[node] == READY:
+            self._ready.remove(node)
+        self.status[node] = RUNNING
+        self.running += 1
+        self.attempts[node] = attempt
+
+    # --- deciding -----------------------------------------------------------------------------------
+
+    def _settle(self, node: int) -> None:
+        """Tell the followers of an ended node; those that wait for nothing more are decided."""
+        waiting = self._waiting
+        for follower, arrows in self._plain[node]:
+            left = waiting[follower] - arrows
+            waiting[follower] = left
+            if not left:
+                self._decide(follower)
+        for target, port, group in self._racing[node]:
+            self._settle_race(node, target, port, group)
+
+    def _settle_race(self, node: int, target: int, port: str | None, group: int) -> None:
+        if group in self._winners:
+            return
+        self._group_left[group] -= 1
+        given = self.outputs[node]
+        if self.completed_flags[node] if port is None else given is not None and port in given:
+            self._winners[group] = Source(node, port)
+        elif self._group_left[group]:
+            return
+        self._waiting[target] -= 1
+        if not self._waiting[target]:
+            self._decide(target)
+
+    def _decide(self, node: int) -> None:
+        found: Any = gather(self.plan.nodes[node], self.outputs, self.completed_flags, self._winners)
+        if isinstance(found, Skip):
+            self._skip(node, found.why)
+            return
+        if node != self.fired and node in self.plan.triggers:
+            self._skip(node, "it did not fire")
+            return
+        gathered: Gathered = found
+        self.wired[node] = gathered.inputs
+        if gathered.contested:
+            self.contested[node] = gathered.contested
+        self.status[node] = READY
+        self._ready.append(node)
+
+    def _skip(self, node: int, why: str) -> None:
+        self.status[node] = SKIPPING
+        self.skips.append((node, why))

@@ -1,0 +1,9 @@
+"""HTTP for every pack: one pooled client, with the check of addresses where its sockets are made.
+
+Importing this is cheap; httpx is loaded when the client is made.
+"""
+
+from flowruntime.http.addresses import why_not_public
+from flowruntime.http.client import MAX_REDIRECTS, AddressRefusedError, make_client
+
+__all__ = ["MAX_REDIRECTS", "AddressRefusedError", "make_client", "why_not_public"]

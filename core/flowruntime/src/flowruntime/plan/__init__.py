@@ -1,0 +1,16 @@
+"""Plans: workflow documents checked against the installed node types and compiled for running."""
+
+from flowruntime.plan.checking import Checked, TypeSource, check_workflow, require_plan
+from flowruntime.plan.model import Plan, PlannedNode
+from flowruntime.plan.schemas import SchemaCache, schema_fault
+
+__all__ = [
+    "Checked",
+    "Plan",
+    "PlannedNode",
+    "SchemaCache",
+    "TypeSource",
+    "check_workflow",
+    "require_plan",
+    "schema_fault",
+]

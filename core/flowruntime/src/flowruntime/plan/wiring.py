@@ -1,0 +1,181 @@
+"""Builds the plan's arrays from documents and drafts that are known to be free of errors."""
+
+from __future__ import annotations
+
+import sys
+from collections import defaultdict
+from collections.abc import Callable, Mapping, Sequence
+
+from flowcore.nodes import DEFAULT_TIMEOUT_MS, Effects, Port, effects_of
+from flowcore.policies import ContinueOnError, NodeOnError, resolve_retry_policy
+from flowcore.schemas import default_of
+from flowcore.validation import NodePorts
+from flowcore.workflows import AFTER, DONE, Workflow
+
+from flowruntime.expressions import CompiledValue
+from flowruntime.plan.drafting import Draft
+from flowruntime.plan.model import Follower, Plan, PlannedNode, Source, Wire
+
+__all__ = ["build_plan"]
+
+_ANY_PORT = Port(name="")
+
+
+def build_plan(
+    workflow: Workflow, drafts: Sequence[Draft], ports: Sequence[NodePorts], outputs: CompiledValue | None
+) -> Plan:
+    """The plan of a valid workflow. Costs time linear in nodes, connections and references."""
+    return _Wiring(workflow, drafts, ports, outputs).plan()
+
+
+class _Wiring:
+    def __init__(
+        self,
+        workflow: Workflow,
+        drafts: Sequence[Draft],
+        ports: Sequence[NodePorts],
+        outputs: CompiledValue | None,
+    ) -> None:
+        self.workflow = workflow
+        self.drafts = drafts
+        self.ports = ports
+        self.outputs = outputs
+        self.index: dict[str, int] = {node.id: index for index, node in enumerate(workflow.nodes)}
+        count = len(workflow.nodes)
+        self.need = [0] * count
+        self.plain: list[dict[int, int]] = [{} for _ in range(count)]
+        self.racing: list[list[Follower]] = [[] for _ in range(count)]
+        self.group_sizes: list[int] = []
+
+    def plan(self) -> Plan:
+        into: list[dict[str, list[Source]]] = [defaultdict(list) for _ in self.drafts]
+        for connection in self.workflow.connections:
+            source = self._source(connection.from_node, connection.from_port)
+            into[self.index[connection.to_node]][connection.to_port].append(source)
+        nodes = tuple(self._node(index, wires) for index, wires in enumerate(into))
+        references = _references(self.outputs, self._source)
+        settings = self.workflow.settings
+        return Plan(
+            workflow=self.workflow,
+            nodes=nodes,
+            index=self.index,
+            need=tuple(self.need),
+            plain_followers=tuple(tuple(followers.items()) for followers in self.plain),
+            racing_followers=tuple(map(tuple, self.racing)),
+            group_sizes=tuple(self.group_sizes),
+            starts=tuple(index for index, need in enumerate(self.need) if need == 0),
+            ends=tuple(i for i in range(len(nodes)) if not self.plain[i] and not self.racing[i]),
+            triggers=tuple(node.index for node in nodes if node.node_type.trigger),
+            max_parallel_nodes=settings.max_parallel_nodes or sys.maxsize,
+            outputs=self.outputs,
+            output_references=references,
+            types={draft.node_type.id: draft.node_type.version for draft in self.drafts},
+        )
+
+    def _source(self, node_id: str, port: str) -> Source:
+        return Source(self.index[node_id], None if port == DONE else port)
+
+    def _node(self, index: int, into: Mapping[str, list[Source]]) -> PlannedNode:
+        node, draft, ports = self.workflow.nodes[index], self.drafts[index], self.ports[index]
+        declared = {port.name: port for port in ports.inputs}
+        wires = tuple(
+            self._wire(index, declared.get(name, _ANY_PORT), name, sources)
+            for name, sources in into.items()
+            if name != AFTER
+        )
+        after = tuple(into.get(AFTER, ()))
+        self._plain_arrows(index, after)
+        referenced = _references(draft.config, self._source) + _references(draft.fixed, self._source)
+        references = tuple(dict.fromkeys(source for _, _, source in referenced))
+        self._plain_arrows(index, references)
+        has_arrows = bool(wires or after or references)
+        fixed_names = node.inputs.keys()
+        defaults = {port.name: default_of(port.schema)[1] for port in ports.inputs if default_of(port.schema)[0]}
+        from_inputs: tuple[str, ...] | None = ()
+        if not has_arrows:
+            from_inputs = None if ports.any_input or draft.node_type.trigger else tuple(declared)
+        static_config = None if draft.config.dynamic else draft.config.resolve({})
+        return PlannedNode(
+            index=index,
+            id=node.id,
+            document=node,
+            node_type=draft.node_type,
+            type_id=draft.node_type.id,
+            wires=wires,
+            plain_wires=_plain_wires(wires, after, references),
+            after=after,
+            references=references,
+            referenced=referenced,
+            has_arrows=has_arrows,
+            must_have=tuple(
+                wire.port
+                for wire in wires
+                if (port := declared.get(wire.port)) is not None
+                and port.required
+                and wire.port not in fixed_names
+                and wire.port not in defaults
+            ),
+            from_inputs=from_inputs,
+            fixed=draft.fixed,
+            defaults=defaults,
+            config=draft.config,
+            static_config=static_config,
+            static_fields=draft.static_fields,
+            written_config=draft.written_config,
+            check_config=draft.check_config,
+            output_ports=None if ports.any_output else frozenset(port.name for port in ports.outputs),
+            retry_policy=resolve_retry_policy(node.retry_policy, draft.node_type.retry_policy),
+            timeout_ms=node.timeout_ms or draft.node_type.timeout_ms or DEFAULT_TIMEOUT_MS,
+            then=self._then(node.on_error),
+            effects=effects_of(_effects(node.effects, draft.node_type.effects), draft.written_config),
+            direct=(static_config is not None and draft.fixed is None and not defaults and from_inputs == ()),
+            skipped_because="it is disabled" if node.disabled else None,
+        )
+
+    def _wire(self, index: int, port: Port, name: str, sources: list[Source]) -> Wire:
+        group = -1
+        if port.join == "first":
+            group = len(self.group_sizes)
+            self.group_sizes.append(len(sources))
+            self.need[index] += 1
+            for source in sources:
+                self.racing[source.node].append(Follower(index, source.port, group))
+        else:
+            self._plain_arrows(index, sources)
+        return Wire(name, tuple(sources), port.multiple, group)
+
+    def _plain_arrows(self, index: int, sources: Sequence[Source]) -> None:
+        self.need[index] += len(sources)
+        for source in sources:
+            followers = self.plain[source.node]
+            followers[index] = followers.get(index, 0) + 1
+
+    def _then(self, on_error: NodeOnError | None) -> NodeOnError:
+        if on_error is not None:
+            return on_error
+        return "continue" if isinstance(self.workflow.settings.on_error, ContinueOnError) else "stop"
+
+
+def _plain_wires(
+    wires: tuple[Wire, ...], after: tuple[Source, ...], references: tuple[Source, ...]
+) -> tuple[tuple[str, int, str], ...] | None:
+    if after or (references and not wires):
+        return None
+    plain: list[tuple[str, int, str]] = []
+    for wire in wires:
+        if wire.multiple or wire.group >= 0 or len(wire.sources) != 1 or wire.sources[0].port is None:
+            return None
+        plain.append((wire.port, wire.sources[0].node, wire.sources[0].port))
+    return tuple(plain)
+
+
+def _references(
+    compiled: CompiledValue | None, source_of: Callable[[str, str], Source]
+) -> tuple[tuple[str, str, Source], ...]:
+    if compiled is None:
+        return ()
+    return tuple((ref.node_id, ref.port, source_of(ref.node_id, ref.port)) for ref in compiled.references)
+
+
+def _effects(document: Effects | None, node_type: Effects) -> Effects:
+    return node_type if document is None else document

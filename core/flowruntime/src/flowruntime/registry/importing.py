@@ -1,0 +1,91 @@
+"""Imports code that packs and users bring, and turns whatever it does meanwhile into one kind of failure."""
+
+from __future__ import annotations
+
+import contextlib
+import signal
+import sys
+import threading
+import traceback
+from collections.abc import Callable, Iterator
+from types import FrameType
+from typing import Literal, TypeVar
+
+__all__ = ["ImportFailed", "run_import"]
+
+T = TypeVar("T")
+
+_LONGEST_REASON = 500
+# One at a time: `sys.stdout` and the handler of SIGINT are the process's, and must be put back in order.
+_importing = threading.RLock()
+
+
+class ImportFailed(Exception):  # noqa: N818 - it says what happened, as the errors of a pack do
+    """Foreign code could not be imported; `reason` says how and where, as a part of a sentence.
+
+    `missing` is the module that was not found, where that was the cause.
+    """
+
+    def __init__(self, kind: Literal["raised", "exited"], reason: str, missing: str | None = None) -> None:
+        self.kind = kind
+        self.reason = reason
+        self.missing = missing
+        super().__init__(reason)
+
+
+def run_import(action: Callable[[], T], *, module: str) -> T:
+    """The result of an action that imports foreign code, which lies in this module and below it.
+
+    Raises ImportFailed for whatever the code raises, SystemExit included; a KeyboardInterrupt goes on only
+    when it is the user's Ctrl-C. What the code prints goes to stderr, for the whole process while this runs,
+    because stdout may be read by a machine.
+    """
+    with _importing, contextlib.redirect_stdout(sys.stderr), _watched_interrupts() as interrupts:
+        try:
+            return action()
+        except BaseException as error:
+            if isinstance(error, KeyboardInterrupt) and interrupts:
+                raise
+            raise _failure_of(error, module) from error
+
+
+@contextlib.contextmanager
+def _watched_interrupts() -> Iterator[list[int]]:
+    """Collects the SIGINTs that come meanwhile; they do what they would have done."""
+    seen: list[int] = []
+    handler = signal.getsignal(signal.SIGINT)
+    # Only the main thread gets signals, and only it may set handlers.
+    if threading.current_thread() is not threading.main_thread() or not callable(handler):
+        yield seen
+        return
+
+    def note(number: int, frame: FrameType | None) -> None:
+        seen.append(number)
+        handler(number, frame)
+
+    signal.signal(signal.SIGINT, note)
+    try:
+        yield seen
+    finally:
+        signal.signal(signal.SIGINT, handler)
+
+
+def _failure_of(error: BaseException, module: str) -> ImportFailed:
+    place = _place_of(error, module)
+    if isinstance(error, SystemExit):
+        return ImportFailed("exited", f"it called sys.exit({error.code!r}){place}")
+    # Of a SyntaxError only the last line is the message, the others show the code.
+    last = traceback.format_exception_only(error)[-1].strip()
+    missing = error.name if isinstance(error, ModuleNotFoundError) else None
+    return ImportFailed("raised", f"{last[:_LONGEST_REASON]}{place}", missing)
+
+
+def _place_of(error: BaseException, module: str) -> str:
+    if isinstance(error, SyntaxError) and error.filename is not None:
+        return f" ({error.filename}, line {error.lineno})"
+    place = ""
+    for frame, line in traceback.walk_tb(error.__traceback__):
+        # The innermost line of the foreign code itself: its author can correct that one.
+        if f"{frame.f_globals.get('__name__')}.".startswith(f"{module}."):
+            place = f" ({frame.f_code.co_filename}, line {line})"
+    return place

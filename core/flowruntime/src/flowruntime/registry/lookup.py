@@ -1,0 +1,250 @@
+"""The registry: which node types there are, what each is, and where its code is.
+
+Part of the warm path: nothing dear is imported before it is needed, neither here nor by what is imported
+here.
+"""
+
+# pathlib would be dear here:
+# ruff: noqa: PTH118
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING, NamedTuple
+
+from flowcore import __version__
+
+from flowruntime.registry.places import absolute_path, cache_directory, settings_file
+from flowruntime.registry.snapshot import Snapshot, read_snapshot, snapshot_name
+
+if TYPE_CHECKING:
+    from pathlib import Path
+    from types import EllipsisType
+
+    from flowcore.nodes import NodeType
+    from flowcore.packs import Pack, PackProblem
+
+    from flowruntime.authoring import Definition
+    from flowruntime.registry.local import LocalTypes
+    from flowruntime.registry.settings import PackSettings
+
+__all__ = ["Registry", "TypeRow"]
+
+#: Another number for every change to what a snapshot holds.
+_SNAPSHOT_FORM = 1
+
+
+class TypeRow(NamedTuple):
+    """What a list of node types shows of one."""
+
+    id: str
+    version: int
+    title: str
+    description: str
+    category: str
+    stability: str
+    #: The distribution that brings the type; `local` for one given as an object.
+    pack: str
+
+
+class Registry:
+    """The node types of one installation at one moment. Never changes; may be used from several threads."""
+
+    def __init__(self, snapshot: Snapshot, local: LocalTypes | None = None) -> None:
+        self._snapshot = snapshot
+        self._local = local or {}
+        #: The row of a type by id and version.
+        self._rows: dict[tuple[str, int], int] = {}
+        #: The newest version by id.
+        self._newest: dict[str, int] = {}
+        for index, (type_id, version, *_) in enumerate(snapshot.rows):  # sorted: the newest comes last
+            self._rows[type_id, version] = index
+            self._newest[type_id] = version
+        for type_id, version in sorted(self._local):
+            self._newest[type_id] = version
+        self._node_types: dict[int, NodeType] = {}
+        self._definitions: dict[tuple[str, int], Definition] = {}
+
+    @classmethod
+    def discover(
+        cls,
+        *,
+        search_path: Sequence[str] | None = None,
+        settings: PackSettings | None = None,
+        cache_dir: Path | EllipsisType | None = ...,
+        inspect_timeout_seconds: float = 10.0,
+    ) -> Registry:
+        """The node types of all packs on the search path (`sys.path` by default); none of them is imported.
+
+        `settings` None stands for the `flow.toml` that holds here; a malformed one raises InstallationError.
+        Nothing else raises: what is wrong with a pack is in `problems`. `cache_dir` None keeps nothing for
+        the next call. An editable pack whose sources are newer than its catalog is imported in a subprocess,
+        for `inspect_timeout_seconds` at most.
+        """
+        file = settings_file() if settings is None else None
+        given = None if settings is None else [dict(settings.prefer), settings.allow, settings.deny]
+        parts = [
+            _SNAPSHOT_FORM,
+            __version__,
+            sys.version,
+            sys.prefix,
+            absolute_path(search_path),
+            file,
+            given,
+        ]
+        key = json.dumps(parts, sort_keys=True)
+        if cache_dir is None:
+            cache = None
+        else:
+            folder = cache_directory() if cache_dir is ... else os.fspath(cache_dir)
+            cache = os.path.join(folder, snapshot_name(key))
+            snapshot = read_snapshot(cache, key)
+            if snapshot is not None:
+                return cls(snapshot)
+        from flowruntime.registry.survey import take_survey
+
+        return cls(
+            take_survey(
+                search_path=search_path,
+                settings=settings,
+                settings_file=file,
+                cache=cache,
+                key=key,
+                inspect_timeout_seconds=inspect_timeout_seconds,
+            )
+        )
+
+    def with_local(self, nodes: Iterable[object]) -> Registry:
+        """This registry and the node types of decorated functions, classes, and modules that define some.
+
+        They have the namespace `local`: `@node` on `shout` makes `local.shout`. Raises InstallationError for
+        what is no node, an id in another namespace, and two nodes of one id and version.
+        """
+        from flowruntime.registry.local import add_local
+
+        registry = Registry(self._snapshot, add_local(self._local, nodes))
+        registry._node_types, registry._definitions = self._node_types, self._definitions
+        return registry
+
+    @property
+    def packs(self) -> tuple[Pack, ...]:
+        """The packs whose node types can be used."""
+        from flowcore.packs import Pack
+
+        return tuple(
+            Pack(
+                distribution=distribution,
+                version=version,
+                namespace=namespace,
+                package=package,
+                editable=editable,
+            )
+            for distribution, version, namespace, package, editable in self._snapshot.packs
+        )
+
+    @property
+    def problems(self) -> tuple[PackProblem, ...]:
+        """What is wrong with packs; most have no usable node types because of it."""
+        return tuple(problem for _, problem in self._problems())
+
+    def rows(self) -> list[TypeRow]:
+        """The newest version of every node type, sorted by id."""
+        packs = self._snapshot.packs
+        rows = [
+            TypeRow._make([*row[:6], packs[row[6]][0]]) for row in self._snapshot.rows if self._newest[row[0]] == row[1]
+        ]
+        for node_type, _ in self._local.values():
+            if self._newest[node_type.id] == node_type.version:
+                rows.append(_row_of(node_type))
+        rows.sort()
+        return rows
+
+    def type_ids(self) -> list[str]:
+        """The ids of all node types, sorted."""
+        return sorted(self._newest)
+
+    def get(self, type_id: str, version: int | None = None) -> NodeType | None:
+        """The node type of that id and version, None when there is none; its newest version by default."""
+        key = (type_id, self._newest.get(type_id, 0) if version is None else version)
+        if key in self._local:
+            return self._local[key][0]
+        index = self._rows.get(key)
+        if index is None:
+            return None
+        node_type = self._node_types.get(index)
+        if node_type is None:
+            from flowcore.nodes import NodeType
+
+            # It was read without a problem before it came into the snapshot.
+            node_type = self._node_types[index] = NodeType.read(json.loads(self._snapshot.entries[index]), "", [])
+        return node_type
+
+    def load(self, node_type: NodeType) -> Definition:
+        """The code of a node type, imported at the first call; what it prints meanwhile goes to stderr.
+
+        Raises PackError when its module cannot be imported, or has no such node: the catalog of the pack
+        lies.
+        """
+        key = (node_type.id, node_type.version)
+        if key in self._local:
+            return self._local[key][1]
+        definition = self._definitions.get(key)
+        if definition is None:
+            from flowruntime.registry.loading import load_definition
+
+            definition = self._definitions[key] = load_definition(node_type, self._pack_of(key))
+        return definition
+
+    def explain_missing(self, type_id: str) -> str:
+        """What to do about a node type that is not here: install its pack, or mend what is wrong with it."""
+        from flowcore.packs import LOCAL_NAMESPACE
+
+        namespace, dot, name = type_id.partition(".")
+        if not dot or not name:
+            return "A node type is named by its pack and its name, as in 'debug.log'; `flow nodes` lists them."
+        if namespace == LOCAL_NAMESPACE:
+            return "Give the file that defines it: --nodes FILE, or Runtime(nodes=[…])."
+        told = [str(problem) for owner, problem in self._problems() if owner == namespace]
+        if told:
+            return f"Its pack is not usable as it is: {' '.join(told)}"
+        for pack, version, owner, *_ in self._snapshot.packs:
+            if owner == namespace:
+                return f"The pack {pack} {version} has no such type; `flow nodes {namespace}` lists what it has."
+        if namespace in self._snapshot.denied:
+            pack = self._snapshot.denied[namespace]
+            return f"The pack {pack} is kept from loading by `allow` or `deny` under [packs] in flow.toml."
+        return f"Install the pack that brings it: pip install flownodes-{namespace.replace('_', '-')}"
+
+    def _problems(self) -> list[tuple[str, PackProblem]]:
+        """The problems, each with the namespace that it concerns."""
+        if not self._snapshot.problems:
+            return []
+        from flowcore.packs import PackProblem
+
+        return [
+            (namespace, PackProblem(pack=pack, stage=stage, code=code, message=message, remedy=remedy))
+            for namespace, pack, stage, code, message, remedy in self._snapshot.problems
+        ]
+
+    def _pack_of(self, key: tuple[str, int]) -> str:
+        """The distribution of a type; its namespace when the type is not from here."""
+        index = self._rows.get(key)
+        if index is None:
+            return key[0].partition(".")[0]
+        distribution: str = self._snapshot.packs[self._snapshot.rows[index][6]][0]
+        return distribution
+
+
+def _row_of(node_type: NodeType) -> TypeRow:
+    return TypeRow(
+        id=node_type.id,
+        version=node_type.version,
+        title=node_type.title,
+        description=node_type.description,
+        category=node_type.category,
+        stability=node_type.stability,
+        pack=node_type.namespace,
+    )

@@ -1,0 +1,231 @@
+"""Surveys the installed packs: the dear path, taken when no snapshot of an earlier survey holds."""
+
+from __future__ import annotations
+
+import hashlib
+import importlib
+import os
+import sys
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+from flowcore import __version__
+from flowcore.errors import PackError
+from flowcore.packs import CATALOG_FILE, Catalog, Pack, PackProblem, Stage
+from flowcore.values import write_json
+
+from flowruntime.registry.cache_files import keep_newest, read_file, write_file
+from flowruntime.registry.catalogs import catalog_text, read_catalog
+from flowruntime.registry.discovery import Record, choose_packs, find_packs, locate_package
+from flowruntime.registry.inspection import inspect_package
+from flowruntime.registry.places import absolute_path
+from flowruntime.registry.settings import PackSettings, read_settings
+from flowruntime.registry.snapshot import Snapshot, Stamp, snapshot_text, stamp_of
+
+__all__ = ["take_survey"]
+
+#: A snapshot belongs to one interpreter, search path and settings file.
+_KEPT_SNAPSHOTS = 50
+#: An inspected catalog belongs to one state of a package's sources.
+_KEPT_INSPECTIONS = 200
+
+
+def take_survey(
+    *,
+    search_path: Sequence[str] | None,
+    settings: PackSettings | None,
+    settings_file: str | None,
+    cache: str | None,
+    key: str,
+    inspect_timeout_seconds: float,
+) -> Snapshot:
+    """Survey the packs on the search path. The file `cache`, if there is one, keeps the snapshot for `key`.
+
+    The settings are given, or are read from the settings file, or are the defaults.
+    """
+    stamps: dict[str, Stamp] = {}
+    if settings_file is not None:
+        stamps[settings_file] = stamp_of(settings_file)
+        settings = read_settings(Path(settings_file))
+    file = Path(cache) if cache is not None else None
+    survey = _Survey(
+        search_path=search_path,
+        settings=settings or PackSettings(),
+        cache=file.parent if file is not None else None,
+        inspect_timeout_seconds=inspect_timeout_seconds,
+        stamps=stamps,
+    )
+    snapshot = survey.take()
+    if file is not None and survey.lasting:
+        write_file(file, snapshot_text(key, stamps, snapshot))
+        keep_newest(file.parent, "packs-*.cache", _KEPT_SNAPSHOTS)
+    return snapshot
+
+
+class _Survey:
+    """One look at every installed pack. `cache` keeps what inspections found; None keeps nothing.
+
+    `stamps` is filled with the files that the snapshot rests on, each stamped before it is read. Afterwards
+    `lasting` is false when an inspection failed: the next one may succeed without a change to any file.
+    """
+
+    def __init__(
+        self,
+        *,
+        search_path: Sequence[str] | None,
+        settings: PackSettings,
+        cache: Path | None,
+        inspect_timeout_seconds: float,
+        stamps: dict[str, Stamp],
+    ) -> None:
+        self.lasting = True
+        self._stamps = stamps
+        self._search_path = search_path
+        self._path = absolute_path(search_path)
+        self._settings = settings
+        self._inspected = cache / "inspected" if cache is not None else None
+        self._timeout_seconds = inspect_timeout_seconds
+
+    def take(self) -> Snapshot:
+        """The snapshot. Whatever is wrong with a pack is a record in it, never an error."""
+        importlib.invalidate_caches()  # or what was installed a moment ago may not be found
+        for entry in self._path:
+            self._stamp(entry)
+        packs, records = find_packs(self._path)
+        choice = choose_packs(packs, self._settings)
+        records += choice.records
+        usable: list[Pack] = []
+        types: list[tuple[list[Any], bytes]] = []
+        for pack in choice.packs:
+            problems: list[PackProblem] = []
+            try:
+                catalog = self._catalog_of(pack, problems)
+            except Exception as error:  # noqa: BLE001 - the guard: one broken pack must not stop the others
+                catalog = None
+                problems.append(_unreadable(pack, error))
+            records += [Record(namespace=pack.namespace, problem=problem) for problem in problems]
+            if catalog is not None:
+                types += _rows(catalog, len(usable))
+                usable.append(pack)
+        types.sort(key=lambda item: item[0][:2])
+        return Snapshot(
+            packs=[[pack.distribution, pack.version, pack.namespace, pack.package, pack.editable] for pack in usable],
+            problems=[[record.namespace, *record.problem.to_json().values()] for record in records],
+            denied=choice.denied,
+            rows=[row for row, _ in types],
+            entries=[entry for _, entry in types],
+        )
+
+    def _catalog_of(self, pack: Pack, problems: list[PackProblem]) -> Catalog | None:
+        """The catalog that holds, None when there is none; problems are added in both cases."""
+        try:
+            folder = locate_package(pack, self._search_path)
+        except PackError as error:
+            problems.append(_problem("discover", error))
+            return None
+        file = folder / CATALOG_FILE
+        written = self._stamp(str(file))
+        catalog: Catalog | None = None
+        data = read_file(file)
+        if data is not None:
+            try:
+                catalog = read_catalog(data, pack)
+            except PackError as error:
+                problems.append(_problem("catalog", error))
+        if pack.editable:
+            sources = self._stamp_sources(folder)
+            # A checkout writes files in any order: a source may look newer than its catalog without being so.
+            # That costs one inspection for each state of the sources, whose result is kept by their content;
+            # a tolerance instead would miss a change that follows soon after a build.
+            if catalog is None or written is None or any(stamp[0] > written[0] for stamp in sources.values()):
+                try:
+                    catalog = self._inspect(pack, sorted(sources), folder)
+                except PackError as error:
+                    self.lasting = False
+                    problems.append(_problem("inspect", error))
+        elif data is None:
+            problems.append(_no_catalog(pack, file))
+        return catalog
+
+    def _inspect(self, pack: Pack, sources: Sequence[Path], folder: Path) -> Catalog:
+        digest = _digest(pack, sources, folder)
+        kept = self._inspected / f"{digest}.json" if self._inspected is not None else None
+        known = read_file(kept) if kept is not None else None
+        if known is not None:
+            try:
+                return read_catalog(known, pack)
+            except PackError:
+                pass  # a damaged file is as good as none
+        catalog = inspect_package(pack, search_path=self._path, timeout_seconds=self._timeout_seconds)
+        # Not when someone saved a file meanwhile: the catalog may be that of the new content.
+        if kept is not None and _digest(pack, sources, folder) == digest:
+            write_file(kept, catalog_text(catalog).encode())
+            keep_newest(kept.parent, "*.json", _KEPT_INSPECTIONS)
+        return catalog
+
+    def _stamp(self, path: str) -> Stamp:
+        self._stamps[path] = stamp = stamp_of(path)
+        return stamp
+
+    def _stamp_sources(self, folder: Path) -> dict[Path, list[int]]:
+        """The stamps of all Python files below. The folders are stamped too: a new file must be noticed."""
+        found: dict[Path, list[int]] = {}
+        for path in _tree(folder):
+            stamp = self._stamp(str(path))
+            if stamp is not None and path.is_file():  # some editors lock `a.py` by a link `.#a.py` to nowhere
+                found[path] = stamp
+        return found
+
+
+def _tree(folder: Path) -> Iterator[Path]:
+    for parent, folders, files in os.walk(folder):
+        folders[:] = [name for name in folders if name != "__pycache__"]
+        yield Path(parent)
+        yield from (Path(parent, name) for name in files if name.endswith(".py"))
+
+
+def _digest(pack: Pack, sources: Sequence[Path], folder: Path) -> str:
+    """What the catalog of a package depends on: its sources, and who reads them."""
+    digest = hashlib.sha256(repr((__version__, sys.version, pack.namespace, pack.package)).encode())
+    for source in sources:
+        digest.update(repr((str(source.relative_to(folder)), read_file(source))).encode())
+    return digest.hexdigest()
+
+
+def _rows(catalog: Catalog, pack: int) -> Iterator[tuple[list[Any], bytes]]:
+    for node_type in catalog.types:
+        row = [
+            node_type.id,
+            node_type.version,
+            node_type.title,
+            node_type.description,
+            node_type.category,
+            node_type.stability,
+            pack,
+        ]
+        yield row, write_json(node_type.to_json()).encode()
+
+
+def _problem(stage: Stage, error: PackError) -> PackProblem:
+    return PackProblem(pack=error.pack, stage=stage, code=error.code, message=error.message, remedy=error.remedy)
+
+
+def _no_catalog(pack: Pack, file: Path) -> PackProblem:
+    return PackProblem(
+        pack=pack.distribution,
+        stage="catalog",
+        code="catalog.missing",
+        message=f"It has no catalog: {file} cannot be read.",
+        remedy="Reinstall it; its author: run `flow pack build`, and put the file into the wheel.",
+    )
+
+
+def _unreadable(pack: Pack, error: Exception) -> PackProblem:
+    return PackProblem(
+        pack=pack.distribution,
+        stage="catalog",
+        code="catalog.unreadable",
+        message=f"Its files cannot be read: {type(error).__name__}: {error}",
+        remedy="Reinstall it.",
+    )

@@ -1,0 +1,50 @@
+"""The node type `time.delay`: hands on what comes in, later."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from flowruntime.authoring import Context, Node, Ports, Value, node
+
+__all__ = ["Delay"]
+
+_DELAY_MS: Final = 1000
+
+
+@node(
+    "time.delay",
+    title="Delay",
+    description="Waits, then hands everything that came in on under the same names.",
+    category="Time",
+    inputs=Ports(rule="any"),
+    outputs=Ports(rule="any", passthrough=True),
+    config={
+        "type": "object",
+        "properties": {
+            "delay_ms": {
+                "type": "number",
+                "minimum": 0,
+                "default": _DELAY_MS,
+                "title": "Delay",
+                "description": "How long to wait, in milliseconds.",
+            }
+        },
+        "additionalProperties": False,
+    },
+    effects="pure",
+    examples=[
+        {
+            "title": "A tenth of a second",
+            "config": {"delay_ms": 100},
+            "inputs": {"value": 1},
+            "outputs": {"value": 1},
+        }
+    ],
+)
+class Delay(Node):
+    """Sleeps by the runtime's clock."""
+
+    async def execute(self, ctx: Context) -> dict[str, Value]:
+        """Everything that came in, after the delay."""
+        await ctx.sleep(ctx.config.get("delay_ms", _DELAY_MS) / 1000)
+        return ctx.inputs

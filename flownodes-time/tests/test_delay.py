@@ -1,0 +1,35 @@
+"""time.delay waits by the runtime's clock and hands everything on."""
+
+from typing import Any
+
+import pytest
+from flowcore.values import thaw
+from flownodes_time.delay import Delay
+
+from tests.attempts import attempt, node_type_of
+
+
+@pytest.mark.parametrize(("config", "seconds"), [({"delay_ms": 250}, 0.25), ({}, 1.0), ({"delay_ms": 0}, 0.0)])
+async def test_the_node_sleeps_as_long_as_its_config_says(config: dict[str, Any], seconds: float) -> None:
+    done = await attempt(Delay, {"a": 1}, config)
+    assert done.slept_seconds == [seconds]
+
+
+async def test_everything_comes_out_under_its_own_name() -> None:
+    inputs = {"a": [1], "delay_ms": 5, "ctx": None, "odd name": {}}
+    done = await attempt(Delay, inputs, {"delay_ms": 1})
+    assert done.outputs == inputs
+
+
+async def test_every_example_gives_what_it_says() -> None:
+    node_type = node_type_of(Delay)
+    assert node_type.examples
+    for example in map(thaw, node_type.examples):
+        done = await attempt(Delay, example["inputs"], example["config"])
+        assert done.outputs == example["outputs"]
+
+
+def test_any_port_is_passed_through() -> None:
+    node_type = node_type_of(Delay)
+    assert node_type.inputs.rule == node_type.outputs.rule == "any"
+    assert node_type.outputs.passthrough
