@@ -6,6 +6,7 @@ import json
 import warnings
 import zlib
 from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -14,6 +15,7 @@ from flowcore.nodes import effects_of
 from flownodes_http.request import Request
 from flowruntime.authoring import Blob
 from flowruntime.http import make_client
+from flowruntime.registry import check_catalog
 
 from tests.attempts import Attempt, attempt, node_type_of
 from tests.http_server import serving
@@ -63,12 +65,12 @@ def application(environ: dict[str, Any], start_response: Any) -> list[bytes]:
         coding = "deflate" if name in ("deflate", "raw") else "gzip"
         start_response("200 OK", [("Content-Type", "text/plain"), ("Content-Encoding", coding)])
         return [coded[name]]
-    names = [name for name in environ if name.startswith("HTTP_") or name.startswith("CONTENT_")]
+    names = [name for name in environ if name.startswith(("HTTP_", "CONTENT_"))]
     echo = {
         "method": environ["REQUEST_METHOD"],
         "url": environ["REQUEST_URI"],
         "headers": {name.removeprefix("HTTP_"): environ[name] for name in names},
-        "body": base64.b64encode(environ["wsgi.input"].read()).decode(),
+        "body": base64.b64encode(environ["wsgi.input"].read(int(environ.get("CONTENT_LENGTH") or 0))).decode(),
     }
     start_response("200 OK", [("Content-Type", "application/json")])
     return [json.dumps(echo).encode()]
@@ -324,3 +326,7 @@ def test_every_port_and_every_field_is_described() -> None:
     assert isinstance(node_type.config_schema, dict)
     fields = node_type.config_schema["properties"]
     assert [name for name, field in fields.items() if not (field["title"] and field["description"])] == []
+
+
+def test_the_committed_catalog_is_what_the_code_says() -> None:
+    assert check_catalog(Path(__file__).parents[1]) == []

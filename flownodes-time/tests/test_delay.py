@@ -1,10 +1,12 @@
 """time.delay waits by the runtime's clock and hands everything on."""
 
+from pathlib import Path
 from typing import Any
 
 import pytest
 from flowcore.values import thaw
 from flownodes_time.delay import Delay
+from flowruntime.registry import check_catalog
 
 from tests.attempts import attempt, node_type_of
 
@@ -33,3 +35,7 @@ def test_any_port_is_passed_through() -> None:
     node_type = node_type_of(Delay)
     assert node_type.inputs.rule == node_type.outputs.rule == "any"
     assert node_type.outputs.passthrough
+
+
+def test_the_committed_catalog_is_what_the_code_says() -> None:
+    assert check_catalog(Path(__file__).parents[1]) == []

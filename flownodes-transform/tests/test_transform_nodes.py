@@ -1,5 +1,6 @@
 """transform.json_stringify, jmespath and set make of data what their config says."""
 
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -9,6 +10,7 @@ from flownodes_transform.json_parse import json_parse
 from flownodes_transform.json_stringify import json_stringify
 from flownodes_transform.set import Set
 from flowruntime.authoring import Blob
+from flowruntime.registry import check_catalog
 
 from tests.attempts import attempt, node_type_of
 
@@ -69,3 +71,7 @@ def test_every_type_is_pure_and_described(target: Any) -> None:
     assert node_type.description
     ports = [*node_type.inputs.ports, *node_type.outputs.ports]
     assert [port.name for port in ports if not port.description] == []
+
+
+def test_the_committed_catalog_is_what_the_code_says() -> None:
+    assert check_catalog(Path(__file__).parents[1]) == []

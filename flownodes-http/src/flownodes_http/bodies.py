@@ -26,9 +26,7 @@ _TEXT: Final = re.compile(
     r"x-javascript|x-www-form-urlencoded|graphql|sql|toml)"
 )
 #: Codecs of Python that no server means, or that can make text with halves of surrogate pairs.
-_NO_CHARSETS: Final = frozenset(
-    {"idna", "punycode", "undefined", "unicode_escape", "raw_unicode_escape", "utf-7"}
-)
+_NO_CHARSETS: Final = frozenset({"idna", "punycode", "undefined", "unicode_escape", "raw_unicode_escape", "utf-7"})
 
 
 async def read_body(response: httpx.Response, *, max_bytes: int) -> str | Blob:

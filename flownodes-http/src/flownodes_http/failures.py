@@ -51,18 +51,12 @@ def failure_of(error: httpx.HTTPError, url: str, *, repeatable: bool) -> NodeErr
                 code="http.proxy",
                 remedy="Check the proxy that the environment names.",
             )
-        case httpx.UnsupportedProtocol():
-            return FatalNodeError(
-                f"{url} redirects to something that is no http or https URL.",
-                code="http.redirects",
-                remedy="Set `follow_redirects` to false to see where to.",
-            )
         case httpx.LocalProtocolError():
             # Its text may show the value of a header.
             return FatalNodeError(
                 f"{url}: the request cannot be written as HTTP.",
                 code="http.headers",
-                remedy="Check `headers`; Content-Length and Transfer-Encoding are best left out.",
+                remedy="Check `headers`.",
             )
         case _:
             return _perhaps(
@@ -122,7 +116,7 @@ def _date(text: str) -> datetime | None:
 
 
 def _no_connection(error: httpx.ConnectError, url: str) -> NodeError:
-    host = error.request.url.host
+    host = error.request.url.raw_host.decode("ascii")
     for cause in _causes(error):
         match cause:
             case ssl.SSLCertVerificationError():

@@ -14,11 +14,14 @@ from flowruntime.authoring import Blob, FatalNodeError, Value
 
 from flownodes_http.settings import READS, BasicAuth, BearerAuth, RequestConfig, Scalar
 
-__all__ = ["build_request", "masked"]
+__all__ = ["build_request", "is_sendable", "masked"]
 
 _PART_BYTES: Final = 64 * 1024
 _FORM: Final = "application/x-www-form-urlencoded"
 _TOKEN: Final = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
+_LAST_PORT: Final = 65535
+#: Headers that follow from the body.
+_COMPUTED: Final = frozenset({"content-length", "transfer-encoding"})
 _CONTROL: Final = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
 
 
@@ -64,13 +67,25 @@ def masked(url: httpx.URL) -> str:
     return f"{url.scheme}://{user}{url.netloc.decode('ascii')}{path}{'?…' if question else ''}"
 
 
+def is_sendable(url: httpx.URL) -> bool:
+    """Whether it is a whole http or https URL.
+
+    >>> is_sendable(httpx.URL("https://example.com/")), is_sendable(httpx.URL("ftp://example.com/"))
+    (True, False)
+    """
+    try:
+        return url.scheme in ("http", "https") and url.host != "" and (url.port is None or url.port <= _LAST_PORT)
+    except UnicodeError:  # a host such as "xn--", which stands for no name
+        return False
+
+
 def _read_url(text: str) -> httpx.URL:
     remedy = "Give a whole URL, such as https://example.com/path."
     try:
         url = httpx.URL(text)
     except httpx.InvalidURL as error:
         raise FatalNodeError(f"{_shown(text)} is no URL: {error}.", code="http.url", remedy=remedy) from error
-    if url.scheme not in ("http", "https") or not url.host:
+    if not is_sendable(url):
         raise FatalNodeError(f"{_shown(text)} is no http or https URL.", code="http.url", remedy=remedy)
     return url
 
@@ -90,6 +105,12 @@ def _read_headers(given: Mapping[str, Scalar]) -> dict[str, str]:
                 f"{name!r} cannot be the name of a header.",
                 code="http.headers",
                 remedy="Use letters, digits and hyphens.",
+            )
+        if name.lower() in _COMPUTED:
+            raise FatalNodeError(
+                f"The header {name!r} cannot be set: it follows from the body.",
+                code="http.headers",
+                remedy="Leave it out.",
             )
         if _CONTROL.search(text):  # the value may be a secret, so it is not shown
             raise FatalNodeError(

@@ -11,7 +11,7 @@ from flowruntime.http import MAX_REDIRECTS
 
 from flownodes_http.bodies import read_body, read_excerpt
 from flownodes_http.failures import failure_of, no_answer_in_time, status_failure
-from flownodes_http.outgoing import build_request, masked
+from flownodes_http.outgoing import build_request, is_sendable, masked
 from flownodes_http.settings import READS, RequestConfig, names_status
 
 __all__ = ["Request"]
@@ -80,9 +80,7 @@ class Request(Node):
     async def execute(self, ctx: Context) -> dict[str, Value]:
         """Send the request and read the answer. Raises NodeError with a code of `http.…`."""
         config: RequestConfig = ctx.config
-        request = build_request(
-            ctx.http, ctx.inputs["url"], ctx.inputs.get("body"), config, key=ctx.idempotency_key
-        )
+        request = build_request(ctx.http, ctx.inputs["url"], ctx.inputs.get("body"), config, key=ctx.idempotency_key)
         shown = masked(request.url)
         has_key = config.idempotency_header is not None and config.idempotency_header in request.headers
         repeatable = config.method in READS or has_key
@@ -104,10 +102,15 @@ async def _send(client: httpx.AsyncClient, request: httpx.Request, config: Reque
     """The answer, its body not yet read. Redirects are followed here: httpx would read their bodies whole."""
     first = request
     for _ in range(MAX_REDIRECTS + 1):
-        response = await client.send(request, stream=True, follow_redirects=False)
+        try:
+            response = await client.send(request, stream=True, follow_redirects=False)
+        except UnicodeError as error:  # what httpx raises when the host of the Location cannot be a name
+            raise _bad_redirect(request.url) from error
         if not config.follow_redirects or response.next_request is None:
             return response
         await response.aclose()
+        if not is_sendable(response.next_request.url):
+            raise _bad_redirect(request.url)
         request = response.next_request
         if _origin(request.url) != _origin(first.url):
             for name in config.headers:
@@ -117,6 +120,14 @@ async def _send(client: httpx.AsyncClient, request: httpx.Request, config: Reque
         f"{masked(first.url)} redirects more than {MAX_REDIRECTS} times, which is the limit.",
         code="http.redirects",
         remedy="Use the last URL itself, or set `follow_redirects` to false.",
+    )
+
+
+def _bad_redirect(url: httpx.URL) -> FatalNodeError:
+    return FatalNodeError(
+        f"{masked(url)} redirects to something that is no http or https URL.",
+        code="http.redirects",
+        remedy="Set `follow_redirects` to false to see where to.",
     )
 
 

@@ -34,9 +34,7 @@ class BasicAuth(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, t
     password: Annotated[str, Meta(description="The password: `${{ secrets.NAME }}`.")]
 
 
-class BearerAuth(
-    Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_field="type", tag="bearer"
-):
+class BearerAuth(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_field="type", tag="bearer"):
     """A token (RFC 6750)."""
 
     token: Annotated[str, Meta(description="The token: `${{ secrets.NAME }}`.")]
@@ -102,8 +100,7 @@ class RequestConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
         str | None,
         Meta(
             title="Idempotency header",
-            description="The header in which writes send a key that is the same in every attempt; "
-            "null sends none.",
+            description="The header in which writes send a key that is the same in every attempt; null sends none.",
         ),
     ] = "Idempotency-Key"
     max_response_bytes: Annotated[

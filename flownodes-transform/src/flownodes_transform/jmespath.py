@@ -25,9 +25,7 @@ class Result(TypedDict):
         {
             "title": "Names of the active ones",
             "config": {"expression": "users[?active].name"},
-            "inputs": {
-                "data": {"users": [{"name": "Ada", "active": True}, {"name": "Bob", "active": False}]}
-            },
+            "inputs": {"data": {"users": [{"name": "Ada", "active": True}, {"name": "Bob", "active": False}]}},
             "outputs": {"result": ["Ada"]},
         },
         {

@@ -1,5 +1,6 @@
 """control.if chooses one of two ways, control.merge brings several together."""
 
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -7,6 +8,7 @@ from flowcore.values import thaw
 from flownodes_control.if_ import if_
 from flownodes_control.merge import Merge
 from flowruntime.authoring import FatalNodeError
+from flowruntime.registry import check_catalog
 
 from tests.attempts import attempt, node_type_of
 
@@ -90,3 +92,7 @@ async def test_every_example_gives_what_it_says(target: Any) -> None:
     for example in map(thaw, node_type.examples):
         done = await attempt(target, example["inputs"], example["config"])
         assert done.outputs == example["outputs"]
+
+
+def test_the_committed_catalog_is_what_the_code_says() -> None:
+    assert check_catalog(Path(__file__).parents[1]) == []

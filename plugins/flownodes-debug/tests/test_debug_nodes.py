@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from pathlib import Path
 from typing import Any
 
 import jmespath
@@ -11,6 +12,7 @@ from flownodes_debug.inspect import inspect
 from flownodes_debug.log import log
 from flownodes_debug.noop import noop
 from flowruntime.authoring import Blob
+from flowruntime.registry import check_catalog
 
 from tests.attempts import attempt, node_type_of
 
@@ -114,3 +116,7 @@ def test_logging_loads_no_dear_library() -> None:
     code = "import sys, flownodes_debug.log; print({'httpx', 'jmespath', 'msgspec'} & set(sys.modules))"
     ended = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
     assert ended.stdout == "set()\n"
+
+
+def test_the_committed_catalog_is_what_the_code_says() -> None:
+    assert check_catalog(Path(__file__).parents[1]) == []

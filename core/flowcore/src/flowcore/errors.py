@@ -101,6 +101,18 @@ class ProblemList(list[Problem]):
         for problem in problems:
             self.append(problem)
 
+    def told(self) -> list[Problem]:
+        """The problems, before them one that counts those that were left out."""
+        if not self.left_out:
+            return self
+        note = Problem(
+            code="document.more_problems",
+            pointer="",
+            message=f"There are {self.left_out} more problems than the {len(self)} that are told.",
+            remedy="Correct these first.",
+        )
+        return [note, *self]
+
 
 class FlowError(Exception):
     """Something went wrong in Flownodes."""

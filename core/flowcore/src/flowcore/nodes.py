@@ -269,8 +269,9 @@ def ports_of(ports: Ports, config: Any) -> tuple[Port, ...]:
     """
     if ports.rule != "each":
         return ports.ports
-    items = _at(config, ports.pointer)
-    names = [item["port"] for item in items or () if isinstance(item, dict) and isinstance(item.get("port"), str)]
+    found = _at(config, ports.pointer)
+    items = found if isinstance(found, list) else ()  # a config of another shape is told by its schema
+    names = [item["port"] for item in items if isinstance(item, dict) and isinstance(item.get("port"), str)]
     return (*ports.ports, *(Port(name=name) for name in dict.fromkeys(names) if ports.get(name) is None))
 
 

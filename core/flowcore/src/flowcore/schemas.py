@@ -87,7 +87,7 @@ def fields_marked(schema: Schema, mark: str, value: Any) -> dict[tuple[str | int
 _MAX_SCHEMA_DEPTH = 128
 
 
-def _find_marked(  # noqa: PLR0913 - a recursive walk carries its state
+def _find_marked(  # noqa: PLR0917 - a recursive walk carries its state
     schema: Any,
     mark: str,
     value: Any,

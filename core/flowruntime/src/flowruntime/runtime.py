@@ -100,12 +100,13 @@ class Runtime:
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> bool | None:
+    ) -> None:
         """Cancel what still runs, shut the node instances down, close connections."""
-        assert self._tasks is not None  # noqa: S101 - entered
+        tasks = self._require_tasks()
         self._supervisor.cancel_all()
         try:
-            return await self._tasks.__aexit__(kind, error, trace)
+            # The block's own exception is not handed to the task group, which would wrap it in an ExceptionGroup.
+            await tasks.__aexit__(None, None, None)
         finally:
             self._tasks = None
             with anyio.CancelScope(shield=True):

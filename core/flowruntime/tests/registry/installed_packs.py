@@ -6,7 +6,9 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-__all__ = ["Site", "catalog_json", "node_source"]
+from flowruntime.authoring import Definition
+
+__all__ = ["EARLIER", "LATER", "Site", "call", "catalog_json", "node_source", "set_age"]
 
 #: Some moments, in ns: what matters is which file is newer.
 EARLIER, LATER = 1_700_000_000_000_000_000, 1_700_000_001_000_000_000
@@ -31,6 +33,12 @@ def catalog_json(namespace: str, implementations: Mapping[str, str]) -> dict[str
         for type_id, implementation in implementations.items()
     ]
     return {"catalog": 1, "namespace": namespace, "types": types}
+
+
+def call(definition: Definition, *arguments: Any) -> Any:
+    """What the function behind a definition returns."""
+    function: Any = definition.target
+    return function(*arguments)
 
 
 class Site:
@@ -65,7 +73,8 @@ class Site:
         folder.mkdir()
         (folder / "__init__.py").write_text(source)
         if catalog is not None:
-            write(folder / "flownodes.json", catalog if isinstance(catalog, str) else json.dumps(catalog))
+            text = catalog if isinstance(catalog, str) else json.dumps(catalog)
+            (folder / "flownodes.json").write_text(text)
         return folder
 
     def add_pack(
@@ -90,10 +99,6 @@ class Site:
             direct_url={"url": "file:///sources", "dir_info": {"editable": True}} if editable else None,
         )
         return self.add_package(package, node_source(*type_ids) if source is None else source, catalog)
-
-
-def write(file: Path, text: str) -> None:
-    file.write_text(text)
 
 
 def set_age(files: Iterable[Path], moment_ns: int) -> None:

@@ -9,7 +9,7 @@ import pytest
 from flowcore.errors import PackError
 from flowruntime.registry import Registry, catalog_of, check_catalog, write_catalog
 
-from core.flowruntime.tests.registry.installed_packs import Site, node_source
+from core.flowruntime.tests.registry.installed_packs import Site, call, node_source
 
 PYPROJECT = """
 [project]
@@ -140,7 +140,7 @@ def test_a_built_catalog_serves_the_registry(importable: Site, project: Project)
     assert registry.problems == ()
     node_type = registry.get("acme.shout")
     assert node_type is not None
-    assert registry.load(node_type).target("hi") == "hi"
+    assert call(registry.load(node_type), "hi") == "hi"
 
 
 def test_the_sources_are_imported_and_not_an_installed_pack(importable: Site, project: Project) -> None:
@@ -167,8 +167,9 @@ def test_a_folder_without_pyproject_is_no_project(project: Project) -> None:
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        ("[project", "line 1"),
+        ("[project]\n\nname = ?", "line 3"),
         ('[project]\nname = "acme-pack"', "declares no pack"),
+        ("project = 5", "declares no pack"),
         (PYPROJECT.replace("acme_pack", "other_pack"), "'other_pack'"),
         (PYPROJECT.replace("acme =", "http ="), "belongs to the distribution 'flownodes-http'"),
         (PYPROJECT.replace("acme =", "local ="), "no pack may claim it"),

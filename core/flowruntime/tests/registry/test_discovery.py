@@ -4,13 +4,15 @@ import importlib.util
 import json
 import shutil
 import sys
+from collections.abc import Sequence
 from importlib.machinery import ModuleSpec
 from pathlib import Path
 from typing import Any
 
 import pytest
 from flowcore.packs import Pack, PackProblem
-from flowruntime.registry import PackSettings, Registry, TypeRow
+from flowruntime.registry import PackSettings, Registry, TypeRow, survey
+from flowruntime.registry.discovery import locate_package
 
 from core.flowruntime.tests.registry.installed_packs import Site, catalog_json
 
@@ -126,14 +128,17 @@ class Finder:
 def test_a_package_may_be_found_by_any_finder_of_python(
     importable: Site, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    def look() -> Registry:
+        return Registry.discover(cache_dir=None, settings=PackSettings(allow=("flownodes-acme",)))
+
     folder = importable.add_pack("acme", "a").rename(tmp_path / "flownodes_acme")
-    assert "acme.a" not in Registry.discover().type_ids()
+    assert "acme.a" not in look().type_ids()
 
     monkeypatch.setattr(sys, "meta_path", [*sys.meta_path, Finder(folder)])
-    assert "acme.a" in Registry.discover().type_ids()
+    assert "acme.a" in look().type_ids()
 
     (folder / "__init__.py").unlink()
-    registry = Registry.discover()
+    registry = look()
     assert "acme.a" not in registry.type_ids()
     assert "out of order" in registry.explain_missing("acme.a")
 
@@ -246,6 +251,19 @@ def test_distributions_with_other_entry_points_are_no_packs(site: Site) -> None:
     (folder / "METADATA").unlink()
     site.add_pack("good", "fine")
     assert discover(site).problems == ()
+
+
+def test_whatever_goes_wrong_with_one_pack_stays_with_it(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    def locate(pack: Pack, search_path: Sequence[str] | None) -> Path:
+        if pack.namespace == "bad":
+            raise OSError("the disk is broken")
+        return locate_package(pack, search_path)
+
+    monkeypatch.setattr(survey, "locate_package", locate)
+    site.add_pack("bad", "b")
+    problem = problem_beside_a_good_pack(site)
+    assert (problem.pack, problem.code) == ("flownodes-bad", "catalog.unreadable")
+    assert "the disk is broken" in problem.message
 
 
 # --- namespaces ----------------------------------------------------------------------------------

@@ -14,7 +14,7 @@ from flowruntime.authoring import Definition
 from flowruntime.registry import Registry
 from flowruntime.registry.importing import ImportFailed, run_import
 
-from core.flowruntime.tests.registry.installed_packs import Site, catalog_json, node_source
+from core.flowruntime.tests.registry.installed_packs import Site, call, catalog_json, node_source
 
 
 def load(site: Site, type_id: str) -> Definition:
@@ -44,7 +44,7 @@ def test_the_code_is_imported_at_the_first_use_and_once(importable: Site) -> Non
     definition = registry.load(node_type)
 
     assert definition.id == "acme.shout"
-    assert definition.target("hello") == "hello"
+    assert call(definition, "hello") == "hello"
     assert registry.load(node_type) is definition
     assert registry.with_local([]).load(node_type) is definition
 
@@ -218,6 +218,14 @@ def test_imports_on_several_threads_leave_stdout_as_it_was() -> None:
     for thread in threads:
         thread.join()
     assert sys.stdout is before
+
+
+def test_a_reason_of_many_lines_becomes_one() -> None:
+    def fail() -> None:
+        raise ValueError("first\n  second\n")
+
+    with pytest.raises(ImportFailed, match=r"^ValueError: first second$"):
+        run_import(fail, module="x")
 
 
 def test_a_very_long_reason_is_cut() -> None:

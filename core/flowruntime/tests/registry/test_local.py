@@ -9,7 +9,7 @@ from flowcore.errors import InstallationError
 from flowruntime.authoring import Context, Node, Port, node
 from flowruntime.registry import Registry, load_nodes_file
 
-from core.flowruntime.tests.registry.installed_packs import Site, node_source
+from core.flowruntime.tests.registry.installed_packs import Site, call, node_source
 
 
 @node
@@ -130,7 +130,7 @@ def test_a_file_of_nodes_needs_no_package(registry: Registry, tmp_path: Path) ->
     assert extended.type_ids() == ["acme.a", "local.shout", "local.whisper"]
     node_type = extended.get("local.whisper")
     assert node_type is not None
-    assert extended.load(node_type).target("hi") == "hi"
+    assert call(extended.load(node_type), "hi") == "hi"
 
 
 def test_a_relative_path_is_meant_from_the_working_directory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

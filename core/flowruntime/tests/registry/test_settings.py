@@ -66,7 +66,8 @@ def test_a_folder_called_flow_toml_is_no_settings_file(tmp_path: Path, monkeypat
 @pytest.mark.parametrize(
     ("text", "line", "said", "remedy"),
     [
-        ("[packs]\nallow = [", 2, "not TOML", "Correct"),
+        ("[packs]\nallow = ?", 2, "not TOML", "Correct"),
+        ("[packs]\nallow = [\n", 2, "not TOML", "Correct"),
         ("packs = 5", 1, "must be a table", "[packs]"),
         ("\n[packs]\nalow = []", 3, "no key 'alow'", "Did you mean 'allow'"),
         ("\n[packs]\nzzz = 1", 3, "no key 'zzz'", "prefer, allow, deny"),

@@ -42,9 +42,7 @@ __all__ = ["Merge"]
         "additionalProperties": False,
     },
     effects="pure",
-    examples=[
-        {"title": "A list", "config": {}, "inputs": {"values": [1, "b"]}, "outputs": {"merged": [1, "b"]}}
-    ],
+    examples=[{"title": "A list", "config": {}, "inputs": {"values": [1, "b"]}, "outputs": {"merged": [1, "b"]}}],
 )
 class Merge(Node):
     """All values as one."""

@@ -15,9 +15,7 @@ __all__ = ["noop"]
     inputs=Ports(rule="any"),
     outputs=Ports(rule="any", passthrough=True),
     effects="pure",
-    examples=[
-        {"title": "Two ports", "config": {}, "inputs": {"a": 1, "b": "x"}, "outputs": {"a": 1, "b": "x"}}
-    ],
+    examples=[{"title": "Two ports", "config": {}, "inputs": {"a": 1, "b": "x"}, "outputs": {"a": 1, "b": "x"}}],
 )
 def noop(**ports: Value) -> dict[str, Value]:
     """Everything that came in."""

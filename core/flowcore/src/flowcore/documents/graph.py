@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from flowcore.errors import Problem
 from flowcore.policies import NodeOnError, PartialRetryPolicy
-from flowcore.values import FrozenDict, ObjectReader, freeze, pointer_of, untag_object
+from flowcore.values import FrozenDict, ObjectReader, freeze, untag_object
 from flowcore.workflows import Cache, Connection, NodeId, WorkflowNode
 
 __all__ = ["MAX_CONNECTIONS", "MAX_NODES", "read_connection", "read_node"]
@@ -55,7 +55,7 @@ def _read_config(reader: ObjectReader) -> FrozenDict:
     config = reader.any("config")
     if not isinstance(config, dict):
         return _object(reader, "config")
-    frozen: FrozenDict = freeze(untag_object(config, reader.pointer + "/config", reader.problems))
+    frozen: FrozenDict = freeze(untag_object(config, f"{reader.pointer}/config", reader.problems))
     return frozen
 
 
@@ -84,7 +84,7 @@ def _read_cache(reader: ObjectReader) -> Cache | None:
     value = reader.any("cache")
     if value is None:
         return None
-    inner = ObjectReader(value, reader.pointer + pointer_of("cache"), reader.problems, what="A cache")
+    inner = ObjectReader(value, f"{reader.pointer}/cache", reader.problems, what="A cache")
     cache = Cache(ttl_ms=inner.number("ttl_ms", None))
     inner.finish(extensions=False)
     return cache

@@ -34,4 +34,4 @@ def read_execution_inputs(value: Json, pointer: str = "") -> tuple[dict[str, Any
         )
     if problems:
         return {}, tuple(problems)
-    return untag_object(inputs, pointer, problems), tuple(sort_problems(problems))
+    return untag_object(inputs, pointer, problems), tuple(sort_problems(problems.told()))

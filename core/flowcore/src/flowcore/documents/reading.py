@@ -59,18 +59,12 @@ def read_workflow(source: str | bytes | dict[str, Any], *, allow_draft: bool = F
     All structural problems come at once in the order of the document. A draft may have no nodes. What depends
     on node types is checked by `flowcore.validation`.
     """
+    value, unreadable = json_of(source)
+    if unreadable:
+        return ReadWorkflow(workflow=None, problems=tuple(sort_problems(unreadable)))
     problems = ProblemList()
-    value = json_of(source, problems)
-    workflow = None if problems else _read(value, problems, allow_draft=allow_draft)
-    if problems.left_out:
-        kept = Problem(
-            code="document.more_problems",
-            pointer="",
-            message=f"There are {problems.left_out} more problems than the {len(problems)} that are told.",
-            remedy="Correct these first.",
-        )
-        return ReadWorkflow(workflow=workflow, problems=tuple(sort_problems([kept, *problems])))
-    return ReadWorkflow(workflow=workflow, problems=tuple(sort_problems(problems)))
+    workflow = _read(value, problems, allow_draft=allow_draft)
+    return ReadWorkflow(workflow=workflow, problems=tuple(sort_problems(problems.told())))
 
 
 def _read(value: Any, problems: list[Problem], *, allow_draft: bool) -> Workflow | None:

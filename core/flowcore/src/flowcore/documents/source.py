@@ -10,13 +10,15 @@ from flowcore.values import Json, NotAValue, check_value, read_json, resolve_blo
 __all__ = ["check_json", "json_of"]
 
 
-def json_of(source: Any, problems: list[Problem]) -> Json:
-    """The JSON of a text, or of an object that was decoded already; None after a problem."""
+def json_of(source: Any) -> tuple[Json, list[Problem]]:
+    """The JSON of a text, or of an object that was decoded already, or what is wrong with it."""
+    problems: list[Problem] = []
     if isinstance(source, str | bytes):
         parsed = read_json(source)
-        problems.extend(parsed.problems)
+        if parsed.problems:
+            return None, list(parsed.problems)
         source = parsed.value
-    return None if problems else check_json(source, "", problems)
+    return check_json(source, "", problems), problems
 
 
 def check_json(value: Any, pointer: str, problems: list[Problem]) -> Json:

@@ -31,7 +31,7 @@ def find_cycle(workflow: Workflow, references: Mapping[str, Sequence[Reference]]
         last_step = graph[circle[-1]][start]
         pointer = f"/connections/{last_step}" if isinstance(last_step, int) else last_step
         problems.append(cycle_problem([workflow.nodes[place].id for place in circle], pointer))
-    return problems
+    return problems.told()
 
 
 def _graph_of(workflow: Workflow, references: Mapping[str, Sequence[Reference]]) -> _Graph:

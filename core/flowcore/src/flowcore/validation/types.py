@@ -52,7 +52,7 @@ def check_types(
     typed = TypedWorkflow(workflow=workflow, wiring=wiring, types=types, ports=_find_ports(workflow, types, wiring))
     check_wires(typed, references, problems)
     check_filling(typed, problems)
-    return problems
+    return problems.told()
 
 
 def _find_types(workflow: Workflow, lookup: TypeLookup) -> dict[tuple[str, int | None], NodeType | None]:

@@ -140,7 +140,7 @@ def read_json(text: str | bytes, *, max_bytes: int = MAX_DOCUMENT_BYTES) -> Pars
     if _SURROGATE_ESCAPE.search(text) or not _is_unicode(text):
         _collect_surrogates(value, "", problems)
     problems.sort(key=lambda problem: problem.pointer)
-    return ParsedJson(value=None if problems else value, problems=tuple(problems))
+    return ParsedJson(value=None if problems else value, problems=tuple(problems.told()))
 
 
 def write_json(value: Any, *, indent: int | None = None, sort_keys: bool = False) -> str:

@@ -1,6 +1,5 @@
 """Expressions: the `${{ … }}` of documents and the bare JMESPath fields of nodes, compiled once."""
 
-from flowruntime.expressions.analysis import ExpressionError
 from flowruntime.expressions.compiling import (
     BARE_ROOTS,
     CONFIG_ROOTS,
@@ -9,9 +8,11 @@ from flowruntime.expressions.compiling import (
     STATIC_ROOTS,
     CompiledValue,
     Places,
+    Steps,
     compile_expression,
     compile_value,
 )
+from flowruntime.expressions.parsing import ExpressionError
 
 __all__ = [
     "BARE_ROOTS",
@@ -22,6 +23,7 @@ __all__ = [
     "CompiledValue",
     "ExpressionError",
     "Places",
+    "Steps",
     "compile_expression",
     "compile_value",
 ]

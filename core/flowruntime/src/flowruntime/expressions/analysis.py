@@ -1,62 +1,59 @@
-"""Parses one JMESPath expression and checks what it may name: roots, references to nodes, functions.
+"""Checks what a parsed expression may name: roots, references to nodes, functions.
 
-Only what is evaluated against the root of the expression is judged; inside filters and after pipes names belong to
-the data.
+A name can stand in three places: at the root of the expression, where it must be one of the roots; at the beginning of
+a path inside a filter, after a pipe or behind a `&`, where it belongs to the data; or after a dot, where it is a field.
 """
 
 from __future__ import annotations
 
-import re
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, Literal, NamedTuple, TypeAlias
 
-from flowcore.values import did_you_mean
+from flowcore.values import NotAValue, check_value, did_you_mean
 
-from flowruntime.expressions.templates import MAX_EXPRESSION_CHARS
+from flowruntime.expressions.parsing import MAX_EXPRESSION_DEPTH, ExpressionError, parse, quoted
 
-__all__ = ["NODES", "Analysis", "ExpressionError", "analyse"]
+__all__ = ["Analysis", "analyse"]
 
-NODES: Final = "nodes"
+_NODES: Final = "nodes"
+_SECRETS: Final = "secrets"
 
-#: How many levels an expression may nest.
-_MAX_DEPTH = 64
-#: Kinds of syntax whose first child alone is evaluated against the same root.
-_FIRST_ONLY = frozenset(
+#: Functions that may give a number beyond 64 bit, or none at all.
+_CALCULATING: Final = frozenset({"abs", "avg", "ceil", "floor", "sum", "to_number"})
+#: What JMESPath takes for a name unless it stands in backticks.
+_CONSTANTS: Final = frozenset({"false", "null", "true"})
+#: Kinds of syntax whose path begins in their first child.
+_PATHS: Final = frozenset(
     {
-        "subexpression",
-        "index_expression",
-        "projection",
-        "value_projection",
         "filter_projection",
         "flatten",
+        "index_expression",
         "pipe",
+        "projection",
+        "subexpression",
+        "value_projection",
     }
 )
-_DASHED_ID = re.compile(r"nodes\.([A-Za-z0-9_]+(?:-[A-Za-z0-9_]+)+)")
+_LEAVES: Final = frozenset({"current", "field", "identity"})
 
-
-class ExpressionError(ValueError):
-    """Why an expression cannot be used: `code`, the message, `remedy`, and the column (from 0) when known."""
-
-    def __init__(self, message: str, *, code: str, remedy: str, column: int | None = None) -> None:
-        self.code = code
-        self.message = message
-        self.remedy = remedy
-        self.column = column
-        super().__init__(message)
+#: A node of the tree that jmespath parses into: `{"type", "children", "value"}`.
+_Tree: TypeAlias = Any
+_Place: TypeAlias = Literal["root", "data", "field"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Analysis:
-    """A parsed expression: jmespath's own object, the roots it names, the node ports it refers to."""
+    """A parsed expression: its tree, the roots it names, the node ports it refers to."""
 
-    parsed: Any
+    tree: _Tree
     roots: frozenset[str]
     #: (node id, port), without repetition, in order.
     references: tuple[tuple[str, str], ...]
     #: The field names of a plain path such as `input.a.b`, None for anything else.
     path: tuple[str, ...] | None
+    #: Whether the result may hold a number that is no value.
+    calculates: bool
 
 
 def analyse(text: str, roots: Collection[str] | None) -> Analysis:
@@ -64,181 +61,209 @@ def analyse(text: str, roots: Collection[str] | None) -> Analysis:
 
     Raises ExpressionError.
     """
-    if not text:
-        raise ExpressionError(
-            "The expression is empty.", code="expression.syntax", remedy="Write a path or a function."
-        )
-    if len(text) > MAX_EXPRESSION_CHARS:
-        raise ExpressionError(
-            f"The expression has {len(text)} characters, the limit is {MAX_EXPRESSION_CHARS}.",
-            code="expression.too_long",
-            remedy="Split it over several transform.set nodes.",
-        )
-    parsed = _parse(text)
-    tree = parsed.parsed
-    if _depth(tree) > _MAX_DEPTH:
-        raise _too_deep()
-    _check_functions(tree)
-    path = _plain_path(tree)
-    if roots is None:
-        return Analysis(parsed=parsed, roots=frozenset(), references=(), path=path)
+    tree = parse(text)
+    functions = _check_parts(tree)
+    named: frozenset[str] = frozenset()
+    references: tuple[tuple[str, str], ...] = ()
+    if roots is not None:
+        named, references = _check_names(tree, text, roots)
+    return Analysis(
+        tree=tree,
+        roots=named,
+        references=references,
+        path=_plain_path(tree),
+        calculates=not functions.isdisjoint(_CALCULATING),
+    )
+
+
+def _check_names(tree: _Tree, text: str, roots: Collection[str]) -> tuple[frozenset[str], tuple[tuple[str, str], ...]]:
+    """The roots and the node ports that the expression names."""
     named: set[str] = set()
     references: dict[tuple[str, str], None] = {}
-    for leaf, chain in _at_root(tree):
-        if leaf["type"] in ("current", "identity"):
+    for head in _heads(tree, "root"):
+        name = head.leaf.get("value")
+        if head.place == "data":
+            if name == _NODES:
+                raise _nodes_in_data()
+            continue
+        if name is None:
             raise ExpressionError(
                 "The expression takes the whole scope.",
                 code="expression.root",
                 remedy=f"Start with one of {', '.join(sorted(roots))}.",
             )
-        name = leaf["value"]
         if name not in roots:
             raise _unknown_root(name, text, roots)
         named.add(name)
-        if name == NODES:
-            references[_reference(chain)] = None
-    return Analysis(parsed=parsed, roots=frozenset(named), references=tuple(references), path=path)
+        if name == _NODES:
+            references[_reference(head.steps)] = None
+        elif name == _SECRETS and _field(head.steps) is None:
+            raise ExpressionError(
+                "'secrets' must be followed by the name of one secret.",
+                code="expression.secrets",
+                remedy="Write secrets.<name>.",
+            )
+    return frozenset(named), tuple(references)
 
 
-def _parse(text: str) -> Any:
-    from jmespath.exceptions import JMESPathError
-    from jmespath.parser import Parser
+def _check_parts(tree: _Tree) -> set[str]:
+    """Depth, literals, functions and `&`, wherever they stand; gives the names of the functions."""
+    functions: set[str] = set()
+    waiting: list[tuple[_Tree, int, bool]] = [(tree, 1, False)]
+    while waiting:
+        part, depth, is_argument = waiting.pop()
+        if depth > MAX_EXPRESSION_DEPTH:
+            raise ExpressionError.too_deep()
+        kind = part["type"]
+        if kind == "function_expression":
+            _check_function(part)
+            functions.add(part["value"])
+        elif kind == "literal":
+            _check_literal(part["value"])
+        elif kind == "expref" and not is_argument:
+            raise ExpressionError(
+                "'&' stands before an argument that is no function's.",
+                code="expression.function",
+                remedy="Use & for the arguments of map, sort_by, min_by and max_by only.",
+            )
+        elif kind == "subexpression" and part["children"][0]["type"] == "not_expression":
+            raise ExpressionError(
+                "'!' is read before the dot that follows, and a truth has no fields.",
+                code="expression.syntax",
+                remedy="Put the path into parentheses: !(a.b).",
+            )
+        inside = kind == "function_expression"
+        waiting.extend((child, depth + 1, inside) for child in _children(part))
+    return functions
 
-    try:
-        return Parser().parse(text)
-    except RecursionError:
-        raise _too_deep() from None
-    except (JMESPathError, ValueError) as error:
-        column = getattr(error, "lex_position", None)
-        column = column if isinstance(column, int) and 0 <= column <= len(text) else None
-        at = "" if column is None else f" at column {column}"
-        found = f" ({text[column]!r})" if column is not None and column < len(text) else ""
+
+def _check_function(call: _Tree) -> None:
+    from flowruntime.expressions.functions import ExpressionFunctions
+
+    name, arguments = call["value"], call["children"]
+    known = ExpressionFunctions.FUNCTION_TABLE
+    if name not in known:
         raise ExpressionError(
-            f"{text!r} is not JMESPath{at}{found}.",
-            code="expression.syntax",
-            remedy=_syntax_remedy(text, column),
-            column=column,
+            f"There is no function {name!r}.",
+            code="expression.function",
+            remedy=did_you_mean(name, known) or f"The functions are {', '.join(sorted(known))}.",
+        )
+    signature = known[name]["signature"]
+    variadic = signature[-1].get("variadic", False)
+    if len(arguments) < len(signature) or (len(arguments) > len(signature) and not variadic):
+        wanted = f"{'at least ' if variadic else ''}{len(signature)} argument{'s' if len(signature) > 1 else ''}"
+        raise ExpressionError(
+            f"The function {name!r} takes {wanted}, not {len(arguments)}.",
+            code="expression.function",
+            remedy="See https://jmespath.org/specification.html#built-in-functions.",
+        )
+    for place, argument in enumerate(arguments):
+        given = argument["type"] == "expref"
+        wanted_here = "expref" in signature[min(place, len(signature) - 1)]["types"]
+        if given is not wanted_here:
+            what = "must be an expression" if wanted_here else "is a value, not an expression"
+            raise ExpressionError(
+                f"Argument {place + 1} of the function {name!r} {what}.",
+                code="expression.function",
+                remedy=f"Write it {'with' if wanted_here else 'without'} a & in front.",
+            )
+
+
+def _check_literal(value: Any) -> None:
+    try:
+        check_value(value)
+    except NotAValue as error:
+        raise ExpressionError(
+            f"A literal of the expression cannot be used: {error}.", code="expression.literal", remedy=error.remedy
         ) from None
 
 
-def _syntax_remedy(text: str, column: int | None) -> str:
-    if dashed := _DASHED_ID.search(text):
-        return f'Quote the id: nodes."{dashed[1]}".…'
-    rest = text[column:] if column is not None else ""
-    if number := re.match(r"-?\d+(?:\.\d+)?", rest):
-        return f"Write the number in backticks: `{number[0]}`."
-    if rest[:1] in ("+", "-", "/", "%"):
-        return "JMESPath has no arithmetic signs: write sum([a, b]) for numbers, join('', [a, b]) for texts."
-    if rest.startswith("=") and not rest.startswith("=="):
-        return "Compare with ==."
-    if '"' in text:
-        return "Texts stand in single quotes ('text'), names in double quotes."
-    return "See https://jmespath.org for the syntax."
+class _Head(NamedTuple):
+    """Where a path begins: a field, or a whole value; `steps` follow a field after dots."""
+
+    leaf: _Tree
+    place: _Place
+    steps: Sequence[_Tree] = ()
 
 
-def _too_deep() -> ExpressionError:
-    return ExpressionError(
-        f"The expression is nested deeper than {_MAX_DEPTH}.",
-        code="expression.too_deep",
-        remedy="Split it over several transform.set nodes.",
-    )
+def _heads(part: _Tree, place: _Place) -> Iterator[_Head]:
+    """The beginnings of all paths. Fields after a dot are none."""
+    kind, children = part["type"], _children(part)
+    if kind in _LEAVES:
+        if place != "field":
+            yield _Head(part, place)
+        return
+    if kind not in _PATHS:
+        inner: _Place = "root" if place == "root" and kind != "expref" else "data"
+        for child in children:
+            yield from _heads(child, inner)
+        return
+    first, *rest = children
+    if kind == "subexpression" and first["type"] in _LEAVES and place != "field":
+        yield _Head(first, place, rest)
+    else:
+        yield from _heads(first, place)
+    for index, child in enumerate(rest):
+        # What a pipe hands on and what a filter asks start anew from the data.
+        anew = kind == "pipe" or (kind == "filter_projection" and index == 1)
+        yield from _heads(child, "data" if anew else "field")
 
 
-def _depth(tree: Any) -> int:
-    deepest = 0
-    stack = [(tree, 1)]
-    while stack:
-        node, depth = stack.pop()
-        deepest = max(deepest, depth)
-        stack.extend((child, depth + 1) for child in node["children"] if isinstance(child, dict))
-    return deepest
+def _children(part: _Tree) -> list[_Tree]:
+    return [child for child in part["children"] if isinstance(child, dict)]  # a slice has numbers
 
 
-def _check_functions(tree: Any) -> None:
-    from jmespath.functions import Functions
-
-    known = Functions.FUNCTION_TABLE
-    stack = [tree]
-    while stack:
-        node = stack.pop()
-        stack.extend(child for child in node["children"] if isinstance(child, dict))
-        if node["type"] != "function_expression":
-            continue
-        name, given = node["value"], len(node["children"])
-        if name not in known:
-            raise ExpressionError(
-                f"There is no function {name!r}.",
-                code="expression.function",
-                remedy=did_you_mean(name, known) or f"The functions are {', '.join(sorted(known))}.",
-            )
-        signature = known[name]["signature"]
-        variadic = bool(signature) and signature[-1].get("variadic", False)
-        if given < len(signature) or (given > len(signature) and not variadic):
-            raise ExpressionError(
-                f"The function {name!r} takes {len(signature)} argument(s), not {given}.",
-                code="expression.function",
-                remedy="See https://jmespath.org/specification.html#built-in-functions.",
-            )
-
-
-def _at_root(tree: Any) -> Iterator[tuple[Any, list[Any]]]:
-    """The leaves evaluated against the root, each with the chain of steps that starts with it."""
-    stack: list[tuple[Any, list[Any]]] = [(tree, [])]
-    while stack:
-        node, chain = stack.pop()
-        kind, children = node["type"], node["children"]
-        if kind in ("field", "current", "identity"):
-            yield node, [node, *chain]
-        elif kind == "subexpression":
-            stack.append((children[0], [*children[1:], *chain]))
-        elif kind in _FIRST_ONLY:
-            # Only a further plain step continues the chain; a projection or a pipe ends it.
-            rest = children[1:] if kind == "index_expression" else [node]
-            stack.append((children[0], [*rest, *chain]))
-        elif kind != "expref":
-            stack.extend((child, []) for child in reversed(children) if isinstance(child, dict))
-
-
-def _reference(chain: list[Any]) -> tuple[str, str]:
-    """The node and port that a chain of steps beginning with `nodes` names."""
-    if not chain[1:] or chain[1]["type"] != "field":
+def _reference(steps: Sequence[_Tree]) -> tuple[str, str]:
+    """The node and port that the steps after `nodes` name."""
+    if not steps or steps[0]["type"] != "field":
         raise ExpressionError(
             "'nodes' must be followed by a literal node id and a port.",
             code="expression.nodes",
             remedy="Write nodes.<id>.<port>; ids with other characters than letters, digits and _ in double quotes.",
         )
-    node_id = chain[1]["value"]
-    port = next(iter(chain[2:]), None)
-    while port is not None and port["type"] in _FIRST_ONLY:
-        port = port["children"][0]
-    if port is None or port["type"] != "field":
+    node_id: str = steps[0]["value"]
+    port = _field(steps[1:])
+    if port is None:
         raise ExpressionError(
             f"The reference to node {node_id!r} names no port.",
             code="expression.nodes",
-            remedy=f"Write nodes.{_quoted(node_id)}.<port>.",
+            remedy=f"Write nodes.{quoted(node_id)}.<port>.",
         )
-    return node_id, port["value"]
+    return node_id, port
 
 
-def _quoted(name: str) -> str:
-    return name if re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", name) else f'"{name}"'
+def _field(steps: Sequence[_Tree]) -> str | None:
+    """The field that the first of the steps begins with: `a` of `a`, `a[0]`, `a[*].b`; None for anything else."""
+    if not steps:
+        return None
+    step = steps[0]
+    while step["type"] in _PATHS:
+        step = step["children"][0]
+    return step["value"] if step["type"] == "field" else None
+
+
+def _nodes_in_data() -> ExpressionError:
+    return ExpressionError(
+        "'nodes' stands where names belong to the data: inside a filter, after a pipe or behind a &.",
+        code="expression.nodes",
+        remedy="Let nodes.<id>.<port> begin the expression; for a field of the data with that name write @.nodes.",
+    )
 
 
 def _unknown_root(name: str, text: str, roots: Collection[str]) -> ExpressionError:
-    if name == "secrets":
+    if name == _SECRETS:
         remedy = "Secrets can be used in a node's config only."
-    elif name == NODES:
+    elif name == _NODES:
         remedy = "Connect that node to a port of this one and write inputs.<port>."
+    elif name in _CONSTANTS:
+        remedy = f"Write `{name}`, in backticks."
     else:
         remedy = did_you_mean(name, roots) or f"Start with one of {', '.join(sorted(roots))}."
-        if name == text.strip('"') and '"' in text:
+        if f'"{name}"' in text:
             remedy = f"A text stands in single quotes: '{name}'. {remedy}"
     return ExpressionError(f"There is no {name!r} here.", code="expression.root", remedy=remedy)
 
 
-def _plain_path(tree: Any) -> tuple[str, ...] | None:
-    if tree["type"] == "field":
-        return (tree["value"],)
-    if tree["type"] == "subexpression" and all(child["type"] == "field" for child in tree["children"]):
-        return tuple(child["value"] for child in tree["children"])
-    return None
+def _plain_path(tree: _Tree) -> tuple[str, ...] | None:
+    steps = tree["children"] if tree["type"] == "subexpression" else [tree]
+    return tuple(step["value"] for step in steps) if all(step["type"] == "field" for step in steps) else None

@@ -6,17 +6,19 @@ the objects and lists on the way to an expression; everything else is shared.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final, TypeAlias
 
-from flowcore.errors import FatalNodeError, Problem
+from flowcore.errors import Problem
 from flowcore.validation import Reference
-from flowcore.values import Value, thaw, write_json
+from flowcore.values import Value, pointer_of, thaw, write_json
 
-from flowruntime.authoring.expressions import Expression
-from flowruntime.expressions.analysis import Analysis, ExpressionError, analyse
-from flowruntime.expressions.templates import OPEN, Piece, TemplateError, split_template
+from flowruntime.authoring.expressions import DataExpression, Expression
+from flowruntime.expressions.analysis import analyse
+from flowruntime.expressions.evaluating import Search, search_of
+from flowruntime.expressions.parsing import ExpressionError
+from flowruntime.expressions.templates import OPEN, TemplateError, split_template
 
 __all__ = [
     "BARE_ROOTS",
@@ -26,6 +28,7 @@ __all__ = [
     "STATIC_ROOTS",
     "CompiledValue",
     "Places",
+    "Steps",
     "compile_expression",
     "compile_value",
 ]
@@ -38,35 +41,39 @@ OUTPUT_ROOTS: Final = frozenset({"input", "nodes", "run", "vars"})
 #: For config fields that hold a bare expression.
 BARE_ROOTS: Final = frozenset({"input", "inputs", "run", "vars"})
 
-Roots = Mapping[str, Any]
-Steps = tuple[str | int, ...]
+#: The keys and indexes that lead to a part of a value.
+Steps: TypeAlias = tuple[str | int, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Places:
-    """Which parts of a value are not plain: paths of bare expressions (with their roots), documents, static fields."""
+    """Which parts of a value are not plain: bare expressions (with their roots), documents, static fields."""
 
     expressions: Mapping[Steps, Collection[str] | None] = field(default_factory=dict)
-    workflows: frozenset[Steps] = frozenset()
-    static: frozenset[Steps] = frozenset()
+    workflows: Collection[Steps] = frozenset()
+    static: Collection[Steps] = frozenset()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CompiledValue:
     """A value ready to be resolved. `dynamic` are the pointers of its expressions, relative to the value."""
 
-    resolve: Callable[[Roots], Value]
+    resolve: Callable[[Mapping[str, Any]], Value]
     roots: frozenset[str]
     references: tuple[Reference, ...]
     dynamic: tuple[str, ...]
 
 
-_Dynamic: TypeAlias = Callable[[Any], Value]
-
-
 def compile_expression(text: str, roots: Collection[str] | None) -> Expression:
-    """A bare expression ready to be called with its root. Raises ExpressionError."""
-    return Expression(text, _search(text, analyse(text, roots)))
+    """A bare expression ready to be called with its root: a DataExpression when `roots` is None.
+
+    Raises ExpressionError.
+
+    >>> compile_expression("inputs.value > `5`", BARE_ROOTS)({"inputs": {"value": 6}})
+    True
+    """
+    search = search_of(text, analyse(text, roots))
+    return DataExpression(text, search) if roots is None else Expression(text, search)
 
 
 def compile_value(
@@ -80,24 +87,27 @@ def compile_value(
     """Compile all expressions of a value that stands at `pointer` of the document; faults become problems.
 
     The result is shared between attempts, which must not change what `resolve` gives.
+
+    >>> compiled = compile_value({"to": "${{ vars.name }}!"}, pointer="", roots=CONFIG_ROOTS, problems=[])
+    >>> compiled.resolve({"vars": {"name": "Ada"}})
+    {'to': 'Ada!'}
     """
     compiler = _Compiler(pointer=pointer, roots=roots, problems=problems, places=places or Places())
     compiled = compiler.compile(value, ())
-    dynamic = compiled if isinstance(compiled, _Node) else None
     return CompiledValue(
-        resolve=dynamic.resolve if dynamic is not None else (lambda _roots: compiled),
+        resolve=compiled.resolve if isinstance(compiled, _Moving) else (lambda _roots: compiled),
         roots=frozenset(compiler.used),
         references=tuple(compiler.references),
         dynamic=tuple(compiler.dynamic),
     )
 
 
-class _Node:
+class _Moving:
     """A part of a value that depends on the roots."""
 
     __slots__ = ("resolve",)
 
-    def __init__(self, resolve: _Dynamic) -> None:
+    def __init__(self, resolve: Search) -> None:
         self.resolve = resolve
 
 
@@ -112,7 +122,7 @@ class _Compiler:
         self.dynamic: list[str] = []
 
     def compile(self, value: Any, steps: Steps) -> Any:
-        """The plain value, or a _Node when it holds expressions."""
+        """The plain value, or a _Moving when it holds expressions."""
         if steps in self.places.workflows:
             return thaw(value)
         if steps in self.places.expressions:
@@ -120,38 +130,12 @@ class _Compiler:
         if isinstance(value, str):
             return self._text(value, steps) if OPEN in value else value
         if isinstance(value, dict):
-            return self._object({key: self.compile(item, (*steps, key)) for key, item in value.items()})
+            parts = {key: self.compile(item, (*steps, key)) for key, item in value.items()}
+            return _assemble(parts, parts.items())
         if isinstance(value, list):
-            return self._list([self.compile(item, (*steps, index)) for index, item in enumerate(value)])
+            items = [self.compile(item, (*steps, index)) for index, item in enumerate(value)]
+            return _assemble(items, enumerate(items))
         return value
-
-    @staticmethod
-    def _object(items: dict[str, Any]) -> Any:
-        moving = [(key, item.resolve) for key, item in items.items() if isinstance(item, _Node)]
-        if not moving:
-            return items
-
-        def resolve(roots: Roots) -> Value:
-            made = dict(items)
-            for key, part in moving:
-                made[key] = part(roots)
-            return made
-
-        return _Node(resolve)
-
-    @staticmethod
-    def _list(items: list[Any]) -> Any:
-        moving = [(index, item.resolve) for index, item in enumerate(items) if isinstance(item, _Node)]
-        if not moving:
-            return items
-
-        def resolve(roots: Roots) -> Value:
-            made = list(items)
-            for index, part in moving:
-                made[index] = part(roots)
-            return made
-
-        return _Node(resolve)
 
     def _bare(self, value: Any, steps: Steps) -> Any:
         if not isinstance(value, str):
@@ -159,85 +143,62 @@ class _Compiler:
         try:
             return compile_expression(value, self.places.expressions[steps])
         except ExpressionError as fault:
-            self._fault(fault, steps, 0)
+            self._problem(fault.code, steps, fault.message, fault.remedy)
             return value
 
     def _text(self, text: str, steps: Steps) -> Any:
+        """The text itself when it holds no expression, or a faulty one."""
         try:
-            parts = split_template(text)
+            parts = [
+                part if isinstance(part, str) else self._expression(part.text, steps) for part in split_template(text)
+            ]
         except TemplateError as error:
             self._problem("expression.syntax", steps, str(error), "Close it with '}}', or write '$${{' for the text.")
             return text
-        compiled: list[str | _Dynamic] = []
-        for part in parts:
-            if isinstance(part, Piece):
-                piece = self._piece(part, steps)
-                if piece is None:
-                    return text
-                compiled.append(piece)
-            else:
-                compiled.append(part)
-        if all(isinstance(part, str) for part in compiled):
-            return "".join(map(str, compiled))
-        self.dynamic.append(_pointer(steps))
-        if len(compiled) == 1:
-            return _Node(compiled[0])  # type: ignore[arg-type]
-        return _Node(_join(compiled))
+        except ExpressionError as fault:
+            self._problem(fault.code, steps, fault.message, fault.remedy)
+            return text
+        only = parts[0] if len(parts) == 1 else None
+        if isinstance(only, str):
+            return only
+        self.dynamic.append(pointer_of(*steps))
+        return _Moving(_joined(parts) if only is None else only)
 
-    def _piece(self, piece: Piece, steps: Steps) -> _Dynamic | None:
+    def _expression(self, text: str, steps: Steps) -> Search:
         static = any(steps[: len(place)] == place for place in self.places.static)
-        roots = STATIC_ROOTS if static else self.roots
         try:
-            analysis = analyse(piece.text, roots)
+            analysis = analyse(text, STATIC_ROOTS if static else self.roots)
         except ExpressionError as fault:
             if static and fault.code == "expression.root":
                 fault.remedy = "This field is resolved once, before anything runs: use vars or secrets."
-            self._fault(fault, steps, piece.column)
-            return None
+            raise
         self.used |= analysis.roots
-        where = self.pointer + _pointer(steps)
+        where = self.pointer + pointer_of(*steps)
         self.references.extend(Reference(node, port, where) for node, port in analysis.references)
-        return _search(piece.text, analysis)
-
-    def _fault(self, fault: ExpressionError, steps: Steps, column: int) -> None:
-        at = f" (column {column + fault.column})" if fault.column is not None and column else ""
-        self._problem(fault.code, steps, fault.message + at, fault.remedy)
+        return search_of(text, analysis)
 
     def _problem(self, code: str, steps: Steps, message: str, remedy: str) -> None:
-        where = self.pointer + _pointer(steps)
+        where = self.pointer + pointer_of(*steps)
         self.problems.append(Problem(code=code, pointer=where, message=message, remedy=remedy))
 
 
-def _search(text: str, analysis: Analysis) -> Callable[[Any], Value]:
-    if analysis.path is not None:
-        path = analysis.path
+def _assemble(parts: Any, items: Iterable[tuple[Any, Any]]) -> Any:
+    """An object or array of compiled parts; a _Moving when one of them is."""
+    moving = [(key, part.resolve) for key, part in items if isinstance(part, _Moving)]
+    if not moving:
+        return parts
 
-        def follow(root: Any) -> Value:
-            for name in path:
-                if not isinstance(root, Mapping):
-                    return None
-                root = root.get(name)
-            return root
+    def resolve(roots: Mapping[str, Any]) -> Value:
+        made = parts.copy()
+        for key, part in moving:
+            made[key] = part(roots)
+        return made
 
-        return follow
-    search = analysis.parsed.search
-
-    def evaluate(root: Any) -> Value:
-        try:
-            return search(root)
-        except Exception as error:  # jmespath also lets bare ValueErrors and TypeErrors through
-            reason = str(error) or type(error).__name__
-            raise FatalNodeError(
-                f"The expression {text!r} failed: {reason}.",
-                code="expression.failed",
-                remedy="Check the types of the values it uses.",
-            ) from error
-
-    return evaluate
+    return _Moving(resolve)
 
 
-def _join(parts: Sequence[str | _Dynamic]) -> _Dynamic:
-    def resolve(roots: Roots) -> str:
+def _joined(parts: list[str | Search]) -> Search:
+    def resolve(roots: Mapping[str, Any]) -> str:
         return "".join([part if isinstance(part, str) else _as_text(part(roots)) for part in parts])
 
     return resolve
@@ -247,7 +208,3 @@ def _as_text(value: Value) -> str:
     if isinstance(value, str):
         return value
     return "" if value is None else write_json(value)
-
-
-def _pointer(steps: Steps) -> str:
-    return "".join("/" + str(step).replace("~", "~0").replace("/", "~1") for step in steps)

@@ -3,22 +3,21 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TypeAlias
+from typing import Final, TypeAlias
 
 __all__ = ["MAX_EXPRESSION_CHARS", "OPEN", "Part", "Piece", "TemplateError", "split_template"]
 
-OPEN = "${{"
-_ESCAPED = "$${{"
+OPEN: Final = "${{"
+_CLOSE: Final = "}}"
 #: The limit for one expression, 4 KiB.
-MAX_EXPRESSION_CHARS = 4096
+MAX_EXPRESSION_CHARS: Final = 4096
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True)
 class Piece:
-    """The text of one expression and the column (from 0) at which it starts in its string."""
+    """The text of one expression, without braces and the spaces around it."""
 
     text: str
-    column: int
 
 
 Part: TypeAlias = str | Piece
@@ -29,56 +28,58 @@ class TemplateError(ValueError):
 
 
 def split_template(text: str) -> list[Part]:
-    """A string as literal texts and expressions, in order; `$${{` is a literal `${{`.
+    """A string as literal texts and expressions, in order; `$${{` is a literal `${{`. Raises TemplateError.
 
     >>> split_template("a ${{ {x: y}}} b $${{ c")
-    ['a ', Piece(text='{x: y}', column=6), ' b ${{ c']
+    ['a ', Piece(text='{x: y}'), ' b ${{ c']
     """
     parts: list[Part] = []
-    literal: list[str] = []
+    literal = ""
     position = 0
     while (start := text.find(OPEN, position)) >= 0:
-        if start > position and text[start - 1] == "$":
-            literal.append(text[position : start - 1] + OPEN)
-            position = start + len(OPEN)
-            continue
-        literal.append(text[position:start])
         begin = start + len(OPEN)
+        if start > position and text[start - 1] == "$":
+            literal += text[position : start - 1] + OPEN
+            position = begin
+            continue
+        literal += text[position:start]
+        if literal:
+            parts.append(literal)
+        literal = ""
         end = _find_end(text, begin)
-        if joined := "".join(literal):
-            parts.append(joined)
-        literal = []
-        raw = text[begin:end]
-        parts.append(Piece(text=raw.strip(), column=begin + len(raw) - len(raw.lstrip())))
-        position = end + 2
-    literal.append(text[position:])
-    if joined := "".join(literal):
-        parts.append(joined)
+        parts.append(Piece(text[begin:end].strip()))
+        position = end + len(_CLOSE)
+    literal += text[position:]
+    if literal:
+        parts.append(literal)
     return parts
 
 
 def _find_end(text: str, begin: int) -> int:
     """Where the `}}` of the expression that begins there is."""
-    from jmespath.exceptions import LexerError
+    from jmespath.exceptions import JMESPathError
     from jmespath.lexer import Lexer
 
-    window = text[begin : begin + MAX_EXPRESSION_CHARS + 2]
+    nearest = text.find(_CLOSE, begin)
+    if nearest < 0:
+        raise TemplateError(f"The '{OPEN}' at column {begin - len(OPEN)} has no '{_CLOSE}'.")
+    window = text[begin : begin + MAX_EXPRESSION_CHARS + len(_CLOSE)]
     depth = 0
     try:
         for token in Lexer().tokenize(window):
             if token["type"] == "lbrace":
                 depth += 1
             elif token["type"] == "rbrace":
-                if depth == 0 and window.startswith("}}", token["start"]):
-                    return begin + int(token["start"])
+                if depth == 0 and window.startswith(_CLOSE, token["start"]):
+                    return begin + token["start"]
                 depth -= 1
-    except LexerError:
-        # The expression is wrong; its own error is told by whoever compiles it, up to the nearest end.
-        end = text.find("}}", begin)
-        if end >= 0:
-            return end
-    if len(text) - begin > MAX_EXPRESSION_CHARS:
-        msg = f"The expression at column {begin} has more than {MAX_EXPRESSION_CHARS} characters, or no '}}}}'."
-        raise TemplateError(msg)
-    msg = f"The '${{{{' at column {begin - len(OPEN)} has no '}}}}'."
-    raise TemplateError(msg)
+    except (JMESPathError, ValueError, PendingDeprecationWarning):
+        # What is wrong with the expression up to there is told by whoever parses it.
+        return nearest
+    # Longer than any expression may be, as whoever parses it tells.
+    further = text.find(_CLOSE, begin + MAX_EXPRESSION_CHARS)
+    if further >= 0:
+        return further
+    raise TemplateError(
+        f"The '{OPEN}' at column {begin - len(OPEN)} has no '{_CLOSE}' outside of quotes and inner braces."
+    )

@@ -66,7 +66,7 @@ class PublicBackend(httpcore.AsyncNetworkBackend):
                 found = await anyio.getaddrinfo(host, port, type=SOCK_STREAM)
         except TimeoutError as error:
             raise httpcore.ConnectTimeout(f"{host!r} was not looked up in time") from error
-        except (OSError, UnicodeError) as error:
+        except OSError as error:
             raise httpcore.ConnectError(str(error)) from error
         addresses = list(dict.fromkeys(str(entry[4][0]) for entry in found))
         # One bad address among good ones is refused too: it is how rebinding looks.

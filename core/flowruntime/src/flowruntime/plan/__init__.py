@@ -2,7 +2,7 @@
 
 from flowruntime.plan.checking import Checked, TypeSource, check_workflow, require_plan
 from flowruntime.plan.model import Plan, PlannedNode
-from flowruntime.plan.schemas import SchemaCache, schema_fault
+from flowruntime.plan.schemas import SchemaCache
 
 __all__ = [
     "Checked",
@@ -12,5 +12,4 @@ __all__ = [
     "TypeSource",
     "check_workflow",
     "require_plan",
-    "schema_fault",
 ]

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Final, Protocol
 
 from flowcore.documents import read_workflow, sort_problems, write_workflow
-from flowcore.errors import Problem, Severity, WorkflowInvalid
+from flowcore.errors import Problem, ProblemList, Severity, WorkflowInvalid
 from flowcore.nodes import NodeType
 from flowcore.policies import RetryWorkflow
-from flowcore.validation import Reference, Wiring, check_types, find_cycle, node_ports
+from flowcore.validation import NodePorts, Reference, Wiring, check_types, find_cycle, node_ports
 from flowcore.values import Value
 from flowcore.workflows import Workflow
 
@@ -21,6 +21,9 @@ from flowruntime.plan.schemas import SchemaCache
 from flowruntime.plan.wiring import build_plan
 
 __all__ = ["Checked", "TypeSource", "check_workflow", "require_plan"]
+
+#: Rules by which ports depend on the config of the node.
+_BY_NODE: Final = frozenset({"each", "signature"})
 
 
 class TypeSource(Protocol):
@@ -59,9 +62,11 @@ def check_workflow(
     """Parse, check against the installed types, and compile. Never raises for what is wrong with the document."""
     read = read_workflow(write_workflow(source) if isinstance(source, Workflow) else source)
     workflow = read.workflow
-    problems = list(read.problems)
     if workflow is None:
-        return Checked(workflow=None, plan=None, problems=tuple(problems))
+        return Checked(workflow=None, plan=None, problems=read.problems)
+    problems = ProblemList()
+    problems.extend(read.problems)
+    problems.extend(_check_inputs(workflow, schemas))
     drafts: list[Draft | None] = []
     references: dict[str, list[Reference]] = {}
     for index, node in enumerate(workflow.nodes):
@@ -69,7 +74,7 @@ def check_workflow(
         draft = None
         if node_type is not None:
             draft = draft_node(node, node_type, f"/nodes/{index}", schemas, problems)
-            if draft.references:
+            if draft is not None and draft.references:
                 references[node.id] = list(draft.references)
         drafts.append(draft)
     outputs = _compile_outputs(workflow, problems)
@@ -78,13 +83,12 @@ def check_workflow(
     problems.extend(check_types(workflow, types.get, types.type_ids(), references, types.explain_missing))
     problems.extend(find_cycle(workflow, references))
     problems.extend(_not_yet(workflow))
-    problems = sort_problems(problems)
+    told = tuple(sort_problems(problems.told()))
     known = [draft for draft in drafts if draft is not None]
-    if len(known) != len(drafts) or any(problem.severity == "error" for problem in problems):
-        return Checked(workflow=workflow, plan=None, problems=tuple(problems))
-    wiring = Wiring.of(workflow, references)
-    ports = [node_ports(workflow, index, draft.node_type, wiring) for index, draft in enumerate(known)]
-    return Checked(workflow=workflow, plan=build_plan(workflow, known, ports, outputs), problems=tuple(problems))
+    if len(known) != len(drafts) or any(problem.severity == "error" for problem in told):
+        return Checked(workflow=workflow, plan=None, problems=told)
+    ports = _find_ports(workflow, known, references)
+    return Checked(workflow=workflow, plan=build_plan(workflow, known, ports, outputs), problems=told)
 
 
 def require_plan(checked: Checked) -> Plan:
@@ -94,10 +98,41 @@ def require_plan(checked: Checked) -> Plan:
     return checked.plan
 
 
+def _check_inputs(workflow: Workflow, schemas: SchemaCache) -> Iterable[Problem]:
+    if workflow.inputs is not None:
+        try:
+            schemas.get(workflow.inputs)
+        except ValueError as error:
+            yield Problem(
+                code="document.schema",
+                pointer="/inputs",
+                message=f"'inputs' is no JSON Schema 2020-12: {error}.",
+                remedy='Correct it; {"type": "object", "properties": {…}} is the usual form.',
+            )
+
+
 def _compile_outputs(workflow: Workflow, problems: list[Problem]) -> CompiledValue | None:
     if workflow.outputs is None:
         return None
     return compile_value(dict(workflow.outputs), pointer="/outputs", roots=OUTPUT_ROOTS, problems=problems)
+
+
+def _find_ports(
+    workflow: Workflow, drafts: Sequence[Draft], references: Mapping[str, Sequence[Reference]]
+) -> list[NodePorts]:
+    """The ports of each node; one object for all nodes of a type whose ports no node has a say in."""
+    wiring = Wiring.of(workflow, references)
+    shared: dict[int, NodePorts] = {}
+    found: list[NodePorts] = []
+    for index, draft in enumerate(drafts):
+        node_type = draft.node_type
+        ports = shared.get(id(node_type))
+        if ports is None:
+            ports = node_ports(workflow, index, node_type, wiring)
+            if not any(side.passthrough or side.rule in _BY_NODE for side in (node_type.inputs, node_type.outputs)):
+                shared[id(node_type)] = ports
+        found.append(ports)
+    return found
 
 
 def _not_yet(workflow: Workflow) -> Iterable[Problem]:

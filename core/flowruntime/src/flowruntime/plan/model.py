@@ -62,7 +62,6 @@ class PlannedNode:
     references: tuple[Source, ...]
     #: The same references by name, for the expression root `nodes`.
     referenced: tuple[tuple[str, str, Source], ...]
-    has_arrows: bool
     #: Required ports that only a live connection can fill.
     must_have: tuple[str, ...]
     #: Ports that take the execution input of their name; None: every name. Empty for nodes with arrows.

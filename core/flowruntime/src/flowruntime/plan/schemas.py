@@ -2,115 +2,189 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections import OrderedDict
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 import jsonschema_rs
 from flowcore.errors import Problem
 from flowcore.schemas import X_EXPRESSION, X_STATIC, X_WORKFLOW, Schema, known_keys
 from flowcore.values import Blob, did_you_mean, pointer_of
 
-__all__ = ["CompiledSchema", "SchemaCache", "schema_fault"]
+from flowruntime.authoring import Expression
 
-#: Keywords whose error says only that one of several ways failed: with an expression inside, nothing is known yet.
-_COMBINING = frozenset({"AnyOf", "OneOfNotValid", "OneOfMultipleValid", "Not", "AllOf", "Contains"})
-_MAX_MESSAGE = 200
+__all__ = ["CompiledSchema", "SchemaCache"]
 
-
-def schema_fault(schema: Any) -> str | None:
-    """Why something is no usable JSON Schema 2020-12, None when it is one. References must stay inside it."""
-    try:
-        jsonschema_rs.Draft202012Validator(_plain(schema), retriever=_refuse_reference)
-    except (ValueError, TypeError) as error:
-        return str(error).split("\n", 1)[0]
-    return None
+#: Keywords about the shape of an object or array: they hold whatever the expressions inside come to.
+_SHAPE: Final = frozenset(
+    {
+        "additionalItems",
+        "additionalProperties",
+        "dependentRequired",
+        "maxItems",
+        "maxProperties",
+        "minItems",
+        "minProperties",
+        "propertyNames",
+        "required",
+        "type",
+    }
+)
+_CONDITIONAL: Final = frozenset({"then", "else"})
+_MAX_MESSAGE: Final = 200
+#: Types of many packs, and the `inputs` of many workflows.
+_KEPT_SCHEMAS: Final = 4096
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CompiledSchema:
-    """A schema ready to validate, and which marks occur anywhere in it."""
+    """A schema ready to validate, and which marks may occur in it."""
 
     schema: Schema
     validator: jsonschema_rs.Draft202012Validator
     has_expressions: bool
     has_workflows: bool
     has_static: bool
+    #: Whether `{}` is valid and stays `{}` when defaults are filled.
     accepts_nothing_given: bool
 
-    def problems(self, value: Any, pointer: str, what: str, dynamic: tuple[str, ...] = ()) -> Iterator[Problem]:
-        """Everything wrong with a value. Errors at and around the `dynamic` pointers are left to run time."""
-        for error in self.validator.iter_errors(value):
+    def problems(
+        self,
+        value: Any,
+        pointer: str,
+        what: str,
+        *,
+        whose: str = "",
+        remedy: str = "Give a value that the schema allows.",
+        dynamic: Sequence[str] = (),
+        hide_values: bool = False,
+    ) -> Iterator[Problem]:
+        """Everything wrong with a value that stands at `pointer`.
+
+        `what` it is (config, inputs) begins the codes; `whose` goes on in the messages. What depends on the expressions
+        at the `dynamic` pointers is left to run time. `hide_values` keeps values out of the messages.
+        """
+        for error in self._errors(value, hide_values=hide_values):
             place = pointer_of(*error.instance_path)
-            kind = type(error.kind).__name__
-            if any(_concerns(place, kind, place_of_expression) for place_of_expression in dynamic):
+            if dynamic and _may_change(error, place, dynamic):
                 continue
             unexpected = getattr(error.kind, "unexpected", None)
-            if kind == "AdditionalProperties" and unexpected:
-                yield from self._unexpected(unexpected, pointer + place, what, top=not place)
-                continue
-            yield Problem(
-                code=f"{what}.schema",
-                pointer=pointer + place,
-                message=f"The {what} does not fit its schema: {_shorten(error.message)}.",
-                remedy="Give a value that the schema allows; `flow nodes show TYPE` prints it.",
-            )
+            if unexpected:
+                known = known_keys(_part(self.schema, error.schema_path[:-1]))
+                for name in unexpected:
+                    listed = f"The keys are {', '.join(sorted(known))}." if known else "Remove it."
+                    yield Problem(
+                        code=f"{what}.unknown_key",
+                        pointer=pointer + place + pointer_of(name),
+                        message=f"There is no key {name!r} in the {what}{whose}{_at(place)}.",
+                        remedy=did_you_mean(name, known) or listed,
+                    )
+            else:
+                yield Problem(
+                    code=f"{what}.schema",
+                    pointer=pointer + place,
+                    message=f"{_message(error)}, in the {what}{whose}{_at(place)}.",
+                    remedy=remedy,
+                )
 
-    def _unexpected(self, names: list[str], pointer: str, what: str, *, top: bool) -> Iterator[Problem]:
-        known = known_keys(self.schema) if top else ()
-        for name in names:
-            listed = f"The keys are {', '.join(sorted(known))}." if known else "Remove it."
-            yield Problem(
-                code=f"{what}.unknown_key",
-                pointer=pointer + pointer_of(name),
-                message=f"The {what} has no key {name!r}.",
-                remedy=did_you_mean(name, known) or listed,
-            )
+    def _errors(self, value: Any, *, hide_values: bool) -> Iterator[jsonschema_rs.ValidationError]:
+        try:
+            errors = self.validator.iter_errors(value)
+        except ValueError:  # Blobs and compiled expressions, which are rare
+            value = _as_json(value)
+            errors = self.validator.iter_errors(value)
+        if hide_values and next(errors, None) is not None:
+            errors = _validator(self.schema, mask="a value").iter_errors(value)
+        return errors
 
 
 class SchemaCache:
-    """Compiled schemas by identity of the schema object, which is frozen and shared by all nodes of a type."""
+    """Compiled schemas by identity of the schema object; the least used ones make room for new ones.
+
+    A schema is frozen and shared by all nodes of a type, and its text is long to compare. A kept schema keeps its
+    object alive, so that no other one can have its identity.
+    """
 
     def __init__(self) -> None:
-        self._compiled: dict[int, CompiledSchema] = {}
+        self._compiled: OrderedDict[int, CompiledSchema] = OrderedDict()
 
     def get(self, schema: Schema) -> CompiledSchema:
-        """The compiled schema. Raises ValueError for what is no JSON Schema."""
-        compiled = self._compiled.get(id(schema))
-        if compiled is None or compiled.schema is not schema:
-            text = repr(schema)
-            plain = _plain(schema)
-            validator = jsonschema_rs.Draft202012Validator(plain, retriever=_refuse_reference)
-            compiled = CompiledSchema(
-                schema=schema,
-                validator=validator,
-                has_expressions=X_EXPRESSION in text,
-                has_workflows=X_WORKFLOW in text,
-                has_static=X_STATIC in text,
-                accepts_nothing_given=validator.is_valid({}) and "'default'" not in text,
-            )
-            self._compiled[id(schema)] = compiled
+        """The compiled schema. Raises ValueError for what is no JSON Schema 2020-12 by itself, with the reason."""
+        key = id(schema)
+        compiled = self._compiled.get(key)
+        if compiled is None:
+            compiled = self._compiled[key] = _compile(schema)
+            if len(self._compiled) > _KEPT_SCHEMAS:
+                self._compiled.popitem(last=False)
+        else:
+            self._compiled.move_to_end(key)
         return compiled
 
 
-def _concerns(place: str, kind: str, expression: str) -> bool:
-    if place == expression or place.startswith(expression + "/"):
-        return True
-    return kind in _COMBINING and (expression.startswith(place + "/") or not place)
+def _compile(schema: Schema) -> CompiledSchema:
+    try:
+        validator = _validator(schema)
+    except jsonschema_rs.ValidationError as error:
+        raise ValueError(f"{_message(error)}{_at(pointer_of(*error.instance_path))}") from None
+    text = repr(schema)  # a mark that stands elsewhere in it costs time only
+    return CompiledSchema(
+        schema=schema,
+        validator=validator,
+        has_expressions=X_EXPRESSION in text,
+        has_workflows=X_WORKFLOW in text,
+        has_static=X_STATIC in text,
+        accepts_nothing_given=validator.is_valid({}) and "'default'" not in text,
+    )
 
 
-def _shorten(message: str) -> str:
-    return message if len(message) <= _MAX_MESSAGE else message[: _MAX_MESSAGE - 1] + "…"
+def _validator(schema: Schema, *, mask: str | None = None) -> jsonschema_rs.Draft202012Validator:
+    # Patterns come with documents: the linear engine cannot be kept busy, and refuses what needs backtracking.
+    return jsonschema_rs.Draft202012Validator(
+        _as_json(schema), retriever=_refuse_reference, pattern_options=jsonschema_rs.RegexOptions(), mask=mask
+    )
 
 
 def _refuse_reference(uri: str) -> Any:
-    msg = f"The schema refers to {uri!r}, outside of itself; copy that schema into its $defs"
-    raise ValueError(msg)
+    raise ValueError(f"a schema must not refer to another document ({uri})")
 
 
-def _plain(value: Any) -> Any:
-    if isinstance(value, dict):
-        return {key: _plain(item) for key, item in value.items()}
-    if isinstance(value, list):
-        return [_plain(item) for item in value]
-    return value.to_json() if isinstance(value, Blob) else value
+def _may_change(error: jsonschema_rs.ValidationError, place: str, dynamic: Sequence[str]) -> bool:
+    """Whether the error may be another one, or none, once the expressions are resolved."""
+    if not _CONDITIONAL.isdisjoint(error.schema_path):
+        return True
+    around = error.kind.name not in _SHAPE
+    return any(expression == place or (around and expression.startswith(place + "/")) for expression in dynamic)
+
+
+def _message(error: jsonschema_rs.ValidationError) -> str:
+    message = error.message
+    if alternatives := getattr(error.kind, "context", None):
+        reasons = dict.fromkeys(errors[0].message for errors in alternatives if errors)
+        message = f"no alternative fits: {'; '.join(reasons)}" if reasons else message
+    return message if len(message) <= _MAX_MESSAGE else message[: _MAX_MESSAGE - 1] + "…"
+
+
+def _at(place: str) -> str:
+    return f" at {place!r}" if place else ""
+
+
+def _part(schema: Any, path: Sequence[str | int]) -> Any:
+    for step in path:
+        schema = schema[step]
+    return schema
+
+
+def _as_json(value: Any) -> Any:
+    """The value as the validator takes it."""
+    match value:
+        case Mapping():
+            return {key: _as_json(item) for key, item in value.items()}
+        case list():
+            return [_as_json(item) for item in value]
+        case Expression():
+            return value.text
+        case Blob():
+            return value.to_json()
+        case _:
+            return value

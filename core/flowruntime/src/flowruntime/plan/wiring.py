@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import sys
 from collections import defaultdict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
 
-from flowcore.nodes import DEFAULT_TIMEOUT_MS, Effects, Port, effects_of
+from flowcore.nodes import DEFAULT_TIMEOUT_MS, Port, effects_of
 from flowcore.policies import ContinueOnError, NodeOnError, resolve_retry_policy
 from flowcore.schemas import default_of
-from flowcore.validation import NodePorts
+from flowcore.validation import NodePorts, Reference
+from flowcore.values import Value
 from flowcore.workflows import AFTER, DONE, Workflow
 
 from flowruntime.expressions import CompiledValue
@@ -18,7 +21,32 @@ from flowruntime.plan.model import Follower, Plan, PlannedNode, Source, Wire
 
 __all__ = ["build_plan"]
 
-_ANY_PORT = Port(name="")
+_ANY_PORT: Final = Port(name="")
+_NO_SOURCES: Final[tuple[Source, ...]] = ()
+_NO_ROOTS: Final[dict[str, Any]] = {}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Shape:
+    """What follows from the ports alone, once for all nodes that share them."""
+
+    declared: Mapping[str, Port]
+    #: None: any.
+    output_names: frozenset[str] | None
+    defaults: Mapping[str, Value]
+    #: Ports without which a node cannot run, and that no default fills.
+    required: frozenset[str]
+
+    @classmethod
+    def of(cls, ports: NodePorts) -> _Shape:
+        """The shape of these ports."""
+        defaults = {port.name: default for port in ports.inputs if (default := default_of(port.schema))[0]}
+        return cls(
+            declared={port.name: port for port in ports.inputs},
+            output_names=None if ports.any_output else frozenset(port.name for port in ports.outputs),
+            defaults={name: value for name, (_, value) in defaults.items()},
+            required=frozenset(port.name for port in ports.inputs if port.required and port.name not in defaults),
+        )
 
 
 def build_plan(
@@ -46,6 +74,7 @@ class _Wiring:
         self.plain: list[dict[int, int]] = [{} for _ in range(count)]
         self.racing: list[list[Follower]] = [[] for _ in range(count)]
         self.group_sizes: list[int] = []
+        self.shapes: dict[tuple[int, int, bool], _Shape] = {}
 
     def plan(self) -> Plan:
         into: list[dict[str, list[Source]]] = [defaultdict(list) for _ in self.drafts]
@@ -53,7 +82,6 @@ class _Wiring:
             source = self._source(connection.from_node, connection.from_port)
             into[self.index[connection.to_node]][connection.to_port].append(source)
         nodes = tuple(self._node(index, wires) for index, wires in enumerate(into))
-        references = _references(self.outputs, self._source)
         settings = self.workflow.settings
         return Plan(
             workflow=self.workflow,
@@ -68,7 +96,7 @@ class _Wiring:
             triggers=tuple(node.index for node in nodes if node.node_type.trigger),
             max_parallel_nodes=settings.max_parallel_nodes or sys.maxsize,
             outputs=self.outputs,
-            output_references=references,
+            output_references=() if self.outputs is None else self._by_name(self.outputs.references),
             types={draft.node_type.id: draft.node_type.version for draft in self.drafts},
         )
 
@@ -77,24 +105,17 @@ class _Wiring:
 
     def _node(self, index: int, into: Mapping[str, list[Source]]) -> PlannedNode:
         node, draft, ports = self.workflow.nodes[index], self.drafts[index], self.ports[index]
-        declared = {port.name: port for port in ports.inputs}
-        wires = tuple(
-            self._wire(index, declared.get(name, _ANY_PORT), name, sources)
-            for name, sources in into.items()
-            if name != AFTER
-        )
-        after = tuple(into.get(AFTER, ()))
-        self._plain_arrows(index, after)
-        referenced = _references(draft.config, self._source) + _references(draft.fixed, self._source)
-        references = tuple(dict.fromkeys(source for _, _, source in referenced))
-        self._plain_arrows(index, references)
-        has_arrows = bool(wires or after or references)
-        fixed_names = node.inputs.keys()
-        defaults = {port.name: default_of(port.schema)[1] for port in ports.inputs if default_of(port.schema)[0]}
+        shape = self._shape(ports)
+        wires = tuple([self._wire(index, shape, name, sources) for name, sources in into.items() if name != AFTER])
+        after = tuple(into.get(AFTER, _NO_SOURCES))
+        referenced = self._by_name(draft.references) if draft.references else ()
+        references = tuple(dict.fromkeys([source for _, _, source in referenced]))
+        for sources in (after, references):
+            self._plain_arrows(index, sources)
         from_inputs: tuple[str, ...] | None = ()
-        if not has_arrows:
-            from_inputs = None if ports.any_input or draft.node_type.trigger else tuple(declared)
-        static_config = None if draft.config.dynamic else draft.config.resolve({})
+        if not (wires or after or references):
+            from_inputs = None if ports.any_input or draft.node_type.trigger else tuple(shape.declared)
+        static_config = None if draft.config.dynamic else draft.config.resolve(_NO_ROOTS)
         return PlannedNode(
             index=index,
             id=node.id,
@@ -106,33 +127,36 @@ class _Wiring:
             after=after,
             references=references,
             referenced=referenced,
-            has_arrows=has_arrows,
             must_have=tuple(
-                wire.port
-                for wire in wires
-                if (port := declared.get(wire.port)) is not None
-                and port.required
-                and wire.port not in fixed_names
-                and wire.port not in defaults
+                [wire.port for wire in wires if wire.port in shape.required and wire.port not in node.inputs]
             ),
             from_inputs=from_inputs,
             fixed=draft.fixed,
-            defaults=defaults,
+            defaults=shape.defaults,
             config=draft.config,
             static_config=static_config,
             static_fields=draft.static_fields,
             written_config=draft.written_config,
             check_config=draft.check_config,
-            output_ports=None if ports.any_output else frozenset(port.name for port in ports.outputs),
+            output_ports=shape.output_names,
             retry_policy=resolve_retry_policy(node.retry_policy, draft.node_type.retry_policy),
             timeout_ms=node.timeout_ms or draft.node_type.timeout_ms or DEFAULT_TIMEOUT_MS,
             then=self._then(node.on_error),
-            effects=effects_of(_effects(node.effects, draft.node_type.effects), draft.written_config),
-            direct=(static_config is not None and draft.fixed is None and not defaults and from_inputs == ()),
+            effects=effects_of(draft.node_type.effects if node.effects is None else node.effects, draft.written_config),
+            direct=static_config is not None and draft.fixed is None and not shape.defaults and from_inputs == (),
             skipped_because="it is disabled" if node.disabled else None,
         )
 
-    def _wire(self, index: int, port: Port, name: str, sources: list[Source]) -> Wire:
+    def _shape(self, ports: NodePorts) -> _Shape:
+        # Nodes of a type share the tuples of its ports, and `self.ports` keeps these alive: an identity stays theirs.
+        key = (id(ports.inputs), id(ports.outputs), ports.any_output)
+        shape = self.shapes.get(key)
+        if shape is None:
+            shape = self.shapes[key] = _Shape.of(ports)
+        return shape
+
+    def _wire(self, index: int, shape: _Shape, name: str, sources: list[Source]) -> Wire:
+        port = shape.declared.get(name, _ANY_PORT)
         group = -1
         if port.join == "first":
             group = len(self.group_sizes)
@@ -149,6 +173,10 @@ class _Wiring:
         for source in sources:
             followers = self.plain[source.node]
             followers[index] = followers.get(index, 0) + 1
+
+    def _by_name(self, references: Iterable[Reference]) -> tuple[tuple[str, str, Source], ...]:
+        found = {(ref.node_id, ref.port): self._source(ref.node_id, ref.port) for ref in references}
+        return tuple([(node_id, port, source) for (node_id, port), source in found.items()])
 
     def _then(self, on_error: NodeOnError | None) -> NodeOnError:
         if on_error is not None:
@@ -167,15 +195,3 @@ def _plain_wires(
             return None
         plain.append((wire.port, wire.sources[0].node, wire.sources[0].port))
     return tuple(plain)
-
-
-def _references(
-    compiled: CompiledValue | None, source_of: Callable[[str, str], Source]
-) -> tuple[tuple[str, str, Source], ...]:
-    if compiled is None:
-        return ()
-    return tuple((ref.node_id, ref.port, source_of(ref.node_id, ref.port)) for ref in compiled.references)
-
-
-def _effects(document: Effects | None, node_type: Effects) -> Effects:
-    return node_type if document is None else document

@@ -89,9 +89,9 @@ def _packs_of(project: Path) -> Iterator[tuple[Pack, Path]]:
         )
     except (OSError, ValueError) as error:
         _refuse(project.name, "project", f"{file} cannot be read: {error}", "Correct the file there.")
-    metadata = table.get("project", {})
-    name = metadata.get("name", project.name)
-    points: Mapping[str, Any] = metadata.get("entry-points", {}).get(ENTRY_POINT_GROUP, {})
+    metadata = _table(table, "project")
+    name = str(metadata.get("name", project.name))
+    points = _table(_table(metadata, "entry-points"), ENTRY_POINT_GROUP)
     if not points:
         _refuse(
             name,
@@ -109,7 +109,7 @@ def _packs_of(project: Path) -> Iterator[tuple[Pack, Path]]:
             _refuse(
                 name,
                 "project",
-                f"The entry point {namespace!r} names the package {package!r}, but there is no such package.",
+                f"The entry point {namespace!r} names the package {package!r}, but there is no such top-level package.",
                 f"Put it at {folders[0] / '__init__.py'}.",
             )
         version = metadata.get("version", "0")
@@ -117,6 +117,11 @@ def _packs_of(project: Path) -> Iterator[tuple[Pack, Path]]:
             Pack(distribution=name, version=version, namespace=namespace, package=package, editable=True),
             folder,
         )
+
+
+def _table(table: Mapping[str, Any], key: str) -> Mapping[str, Any]:
+    inner = table.get(key)
+    return inner if isinstance(inner, dict) else {}
 
 
 def _check_schemas(node_type: NodeType, pack: Pack) -> None:

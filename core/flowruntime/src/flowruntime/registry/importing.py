@@ -74,8 +74,8 @@ def _failure_of(error: BaseException, module: str) -> ImportFailed:
     place = _place_of(error, module)
     if isinstance(error, SystemExit):
         return ImportFailed("exited", f"it called sys.exit({error.code!r}){place}")
-    # Of a SyntaxError only the last line is the message, the others show the code.
-    last = traceback.format_exception_only(error)[-1].strip()
+    # Of a SyntaxError only the last part is the message, the others show the code. A reason is one line.
+    last = " ".join(traceback.format_exception_only(error)[-1].split())
     missing = error.name if isinstance(error, ModuleNotFoundError) else None
     return ImportFailed("raised", f"{last[:_LONGEST_REASON]}{place}", missing)
 

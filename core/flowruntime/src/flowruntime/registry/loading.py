@@ -7,7 +7,7 @@ import importlib
 import importlib.util
 import sys
 import zlib
-from importlib.machinery import SourceFileLoader
+from importlib.machinery import ModuleSpec, SourceFileLoader
 from pathlib import Path
 
 from flowcore.errors import InstallationError, PackError
@@ -74,9 +74,8 @@ def load_nodes_file(path: Path) -> list[object]:
     # The stem alone could hide a module of that name: `time.py`.
     name = f"nodes_file_{place.stem}_{zlib.crc32(bytes(place)):08x}"
     loader = SourceFileLoader(name, str(place))
-    spec = importlib.util.spec_from_loader(name, loader)
-    if spec is None:  # only a loader that cannot tell what it loads gives none
-        raise AssertionError(name)
+    spec = ModuleSpec(name, loader, origin=str(place))
+    spec.has_location = True  # the origin is a file: `__file__` gets it
     module = importlib.util.module_from_spec(spec)
     sys.modules[name] = module  # dataclasses and annotations look their module up there
     try:

@@ -67,13 +67,15 @@ def read_settings(file: Path | None = None) -> PackSettings:
         if found is None:
             return PackSettings()
         file = Path(found)
-    import tomllib  # absent on most installations' path: only a settings file needs it
+    import tomllib  # dear, and needed only when there is a file
 
     text = _text_of(file)
     try:
         table = tomllib.loads(text).get("packs", {})
     except tomllib.TOMLDecodeError as error:
-        raise _malformed(file, None, f"it is not TOML: {error}.", "Correct the file there.") from None
+        # Python tells the line, except for what is missing at the end.
+        line = len(text.splitlines()) if "end of document" in str(error) else None
+        raise _malformed(file, line, f"it is not TOML: {error}.", "Correct the file there.") from None
 
     def wrong(key: str, cause: str, remedy: str) -> InstallationError:
         return _malformed(file, _line_of(text, key), cause, remedy)

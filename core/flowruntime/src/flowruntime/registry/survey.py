@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import importlib
-import os
 import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -59,7 +58,7 @@ def take_survey(
     snapshot = survey.take()
     if file is not None and survey.lasting:
         write_file(file, snapshot_text(key, stamps, snapshot))
-        keep_newest(file.parent, "packs-*.cache", _KEPT_SNAPSHOTS)
+        keep_newest(file.parent, "packs-*", _KEPT_SNAPSHOTS)
     return snapshot
 
 
@@ -111,7 +110,7 @@ class _Survey:
         types.sort(key=lambda item: item[0][:2])
         return Snapshot(
             packs=[[pack.distribution, pack.version, pack.namespace, pack.package, pack.editable] for pack in usable],
-            problems=[[record.namespace, *record.problem.to_json().values()] for record in records],
+            problems=[_problem_row(record) for record in records],
             denied=choice.denied,
             rows=[row for row, _ in types],
             entries=[entry for _, entry in types],
@@ -161,7 +160,7 @@ class _Survey:
         # Not when someone saved a file meanwhile: the catalog may be that of the new content.
         if kept is not None and _digest(pack, sources, folder) == digest:
             write_file(kept, catalog_text(catalog).encode())
-            keep_newest(kept.parent, "*.json", _KEPT_INSPECTIONS)
+            keep_newest(kept.parent, "*", _KEPT_INSPECTIONS)
         return catalog
 
     def _stamp(self, path: str) -> Stamp:
@@ -179,10 +178,12 @@ class _Survey:
 
 
 def _tree(folder: Path) -> Iterator[Path]:
-    for parent, folders, files in os.walk(folder):
-        folders[:] = [name for name in folders if name != "__pycache__"]
-        yield Path(parent)
-        yield from (Path(parent, name) for name in files if name.endswith(".py"))
+    yield folder  # before it is listed: what is added from here on changes the stamp that is taken now
+    for path in folder.iterdir():
+        if path.suffix == ".py":
+            yield path
+        elif path.is_dir() and not path.is_symlink() and path.name != "__pycache__":
+            yield from _tree(path)
 
 
 def _digest(pack: Pack, sources: Sequence[Path], folder: Path) -> str:
@@ -205,6 +206,11 @@ def _rows(catalog: Catalog, pack: int) -> Iterator[tuple[list[Any], bytes]]:
             pack,
         ]
         yield row, write_json(node_type.to_json()).encode()
+
+
+def _problem_row(record: Record) -> list[Any]:
+    problem = record.problem
+    return [record.namespace, problem.pack, problem.stage, problem.code, problem.message, problem.remedy]
 
 
 def _problem(stage: Stage, error: PackError) -> PackProblem:

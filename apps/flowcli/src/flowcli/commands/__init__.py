@@ -1,0 +1,3 @@
+"""The commands of `flow`, a module each."""
+
+__all__: list[str] = []

@@ -1,0 +1,98 @@
+"""Reads the files that a command is given: whole, never more than the limit, and never waiting for nobody."""
+
+# What os says about a descriptor is needed, which pathlib hides:
+# ruff: noqa: PTH118, PTH119, PTH120, PTH208
+
+from __future__ import annotations
+
+import os
+import stat
+import sys
+from typing import Final, NoReturn
+
+from flowcore.values import MAX_DOCUMENT_BYTES, did_you_mean
+
+from flowcli.usage import UsageError
+
+__all__ = ["STDIN", "read_source", "refuse_missing"]
+
+#: The name that stands for stdin.
+STDIN: Final = "-"
+
+_MOST_NAMES = 5
+
+
+def read_source(name: str, *, what: str, max_bytes: int = MAX_DOCUMENT_BYTES) -> bytes:
+    """The content of a file of JSON, or of stdin for `-`. `what` is what errors call the content: `workflow`.
+
+    Raises UsageError, with near names for a missing file, when it cannot be read or is larger than
+    `max_bytes`. Pipes are read as far as something writes to them.
+    """
+    if name == STDIN:
+        if sys.stdin is None or sys.stdin.closed:
+            _refuse("closed", f"The {what} was to come from stdin, which is closed.", "Name a file.")
+        return _bounded(sys.stdin.buffer.read(max_bytes + 1), "stdin", what, max_bytes)
+    try:
+        # A pipe that nobody writes to would block an open without this flag.
+        descriptor = os.open(name, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    except FileNotFoundError:
+        refuse_missing(name, suffix=".json")
+    except OSError as error:
+        _refuse("unreadable", f"The file {name!r} cannot be read: {error.strerror}.", "Make it readable.")
+    with open(descriptor, "rb") as file:  # noqa: PTH123 - it is open already
+        status = os.fstat(descriptor)
+        if stat.S_ISDIR(status.st_mode):
+            remedy = f"Name a file in it: {os.path.join(name, 'workflow.json')}."
+            _refuse("directory", f"{name!r} is a directory, not a file.", remedy)
+        if stat.S_ISREG(status.st_mode) and status.st_size > max_bytes:
+            _refuse_size(name, f"{status.st_size / 1048576:.1f} MiB", what, max_bytes)
+        try:
+            if stat.S_ISFIFO(status.st_mode):
+                return _bounded(_read_pipe(descriptor, name, max_bytes), name, what, max_bytes)
+            return _bounded(file.read(max_bytes + 1) or b"", name, what, max_bytes)
+        except OSError as error:
+            _refuse("unreadable", f"The file {name!r} cannot be read: {error.strerror}.", "Name another.")
+
+
+def refuse_missing(name: str, *, suffix: str) -> NoReturn:
+    """Raise the UsageError for a file that is not there; near names with this suffix are proposed."""
+    folder = os.path.dirname(name) or os.curdir
+    try:
+        names = sorted(entry for entry in os.listdir(folder) if entry.endswith(suffix))
+    except OSError:
+        _refuse("missing", f"There is no folder {folder!r}, so no file {name!r}.", "Check the path.")
+    remedy = did_you_mean(os.path.basename(name), names)
+    if not remedy and names:
+        more = ", …" if len(names) > _MOST_NAMES else ""
+        remedy = f"There are: {', '.join(names[:_MOST_NAMES])}{more}"
+    _refuse("missing", f"There is no file {name!r}.", remedy or f"Its folder has no {suffix} file.")
+
+
+def _read_pipe(descriptor: int, name: str, max_bytes: int) -> bytes:
+    try:
+        content = os.read(descriptor, max_bytes + 1)
+    except BlockingIOError:
+        content = b""  # somebody will write
+    else:
+        if not content:
+            _refuse("silent_pipe", f"Nothing is written to the pipe {name!r}.", "Name a file, or write to it.")
+    os.set_blocking(descriptor, True)
+    while len(content) <= max_bytes and (part := os.read(descriptor, 65536)):
+        content += part
+    return content
+
+
+def _bounded(content: bytes, name: str, what: str, max_bytes: int) -> bytes:
+    if len(content) > max_bytes:
+        _refuse_size(name, f"more than {max_bytes / 1048576:g} MiB", what, max_bytes)
+    return content
+
+
+def _refuse_size(name: str, size: str, what: str, max_bytes: int) -> NoReturn:
+    limit = f"the limit of a file with the {what} is {max_bytes / 1048576:g} MiB"
+    remedy = "Keep data out of it: let a node fetch it, or split the workflow."
+    _refuse("too_large", f"{name!r} has {size}, {limit}.", remedy)
+
+
+def _refuse(code: str, message: str, remedy: str) -> NoReturn:
+    raise UsageError(message, code=f"file.{code}", remedy=remedy)

@@ -1,0 +1,98 @@
+"""Runs the command `flow` as users do: as a process of its own, away from this tree."""
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+__all__ = ["NODES", "Ended", "Flow", "chain", "node"]
+
+#: The file with the nodes of these tests, for --nodes.
+NODES = str(Path(__file__).parent / "fixtures" / "cli_nodes.py")
+
+# What of the tests' own surroundings would change what `flow` does.
+_NOT_PASSED_ON = frozenset({"NO_COLOR", "FORCE_COLOR", "COLUMNS", "LINES", "TERM", "FLOW_DEBUG", "PYTHONWARNINGS"})
+
+
+class Ended(NamedTuple):
+    """How a process ended."""
+
+    code: int
+    out: str
+    err: str
+
+    @property
+    def json(self) -> Any:
+        """What it wrote to stdout, which must be one JSON text."""
+        return json.loads(self.out)
+
+    @property
+    def events(self) -> list[Any]:
+        """What it wrote to stdout, which must be a JSON text a line."""
+        return [json.loads(line) for line in self.out.splitlines()]
+
+
+class Flow:
+    """The command, run in a folder, with a home of its own."""
+
+    def __init__(self, folder: Path, home: Path) -> None:
+        self.folder = folder
+        self.environment = {
+            name: value for name, value in os.environ.items() if name not in _NOT_PASSED_ON
+        } | {"FLOW_HOME": str(home)}
+
+    def __call__(self, *words: str, stdin: str | bytes = b"", **environment: str) -> Ended:
+        """Run it to its end."""
+        ended = subprocess.run(
+            self.command(*words),
+            input=stdin.encode() if isinstance(stdin, str) else stdin,
+            cwd=self.folder,
+            env={**self.environment, **environment},
+            capture_output=True,
+            check=False,
+            timeout=60,
+        )
+        return Ended(ended.returncode, ended.stdout.decode(), ended.stderr.decode())
+
+    def start(self, *words: str, **environment: str) -> subprocess.Popen[bytes]:
+        """Start it, with pipes to all three streams."""
+        return subprocess.Popen(
+            self.command(*words),
+            cwd=self.folder,
+            env={**self.environment, **environment},
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+        )
+
+    def command(self, *words: str) -> list[str]:
+        """The words that start it."""
+        return [sys.executable, "-m", "flowcli", *words]
+
+    def write(self, name: str, content: str | bytes | Mapping[str, Any]) -> str:
+        """Write a file into its folder; gives the name. An object is written as JSON."""
+        data = json.dumps(content) if isinstance(content, Mapping) else content
+        (self.folder / name).write_bytes(data.encode() if isinstance(data, str) else data)
+        return name
+
+
+def node(node_id: str, node_type: str, **fields: Any) -> dict[str, Any]:
+    """A node of a document; what is not a field of nodes is config."""
+    known = {"inputs", "on_error", "retry_policy", "disabled", "timeout_ms"}
+    made: dict[str, Any] = {"id": node_id, "node_type": node_type}
+    made.update({name: value for name, value in fields.items() if name in known})
+    made["config"] = {name: value for name, value in fields.items() if name not in known}
+    return made
+
+
+def chain(*nodes: dict[str, Any], **fields: Any) -> dict[str, Any]:
+    """A workflow whose nodes run one after the other."""
+    pairs: Sequence[tuple[dict[str, Any], dict[str, Any]]] = list(zip(nodes, nodes[1:], strict=False))
+    connections = [
+        {"from_node": one["id"], "from_port": "done", "to_node": other["id"], "to_port": "after"}
+        for one, other in pairs
+    ]
+    return {"name": "Chain", "nodes": list(nodes), "connections": connections, **fields}
