@@ -4,7 +4,8 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
+from itertools import pairwise
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -40,9 +41,9 @@ class Flow:
 
     def __init__(self, folder: Path, home: Path) -> None:
         self.folder = folder
-        self.environment = {
-            name: value for name, value in os.environ.items() if name not in _NOT_PASSED_ON
-        } | {"FLOW_HOME": str(home)}
+        self.environment = {name: value for name, value in os.environ.items() if name not in _NOT_PASSED_ON} | {
+            "FLOW_HOME": str(home)
+        }
 
     def __call__(self, *words: str, stdin: str | bytes = b"", **environment: str) -> Ended:
         """Run it to its end."""
@@ -55,7 +56,7 @@ class Flow:
             check=False,
             timeout=60,
         )
-        return Ended(ended.returncode, ended.stdout.decode(), ended.stderr.decode())
+        return Ended(ended.returncode, ended.stdout.decode(), ended.stderr.decode(errors="replace"))
 
     def start(self, *words: str, **environment: str) -> subprocess.Popen[bytes]:
         """Start it, with pipes to all three streams."""
@@ -90,9 +91,8 @@ def node(node_id: str, node_type: str, **fields: Any) -> dict[str, Any]:
 
 def chain(*nodes: dict[str, Any], **fields: Any) -> dict[str, Any]:
     """A workflow whose nodes run one after the other."""
-    pairs: Sequence[tuple[dict[str, Any], dict[str, Any]]] = list(zip(nodes, nodes[1:], strict=False))
     connections = [
         {"from_node": one["id"], "from_port": "done", "to_node": other["id"], "to_port": "after"}
-        for one, other in pairs
+        for one, other in pairwise(nodes)
     ]
     return {"name": "Chain", "nodes": list(nodes), "connections": connections, **fields}

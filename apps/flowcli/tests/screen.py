@@ -4,6 +4,7 @@ import fcntl
 import os
 import pty
 import re
+import signal
 import struct
 import subprocess
 import termios
@@ -29,6 +30,11 @@ class Shown(NamedTuple):
         return screen_of(self.written)
 
     @property
+    def text(self) -> str:
+        """All that it wrote, without escape sequences."""
+        return re.sub(r"\x1b\[[?\d;]*[A-Za-z]", "", self.written)
+
+    @property
     def colours(self) -> set[str]:
         """The colours that were chosen: numbers of the escape sequence `m` from 30 on."""
         numbers = {number for codes in re.findall(r"\x1b\[([\d;]*)m", self.written) for number in codes.split(";")}
@@ -43,8 +49,12 @@ def run_on_terminal(
     rows: int = 24,
     columns: int = 100,
     own_stdout: int | None = None,
+    interrupt_at: str | None = None,
 ) -> Shown:
-    """Run to the end with all streams on a terminal; stdout may be another descriptor."""
+    """Run to the end with all streams on a terminal; stdout may be another descriptor.
+
+    Once it has written `interrupt_at`, it gets a SIGINT.
+    """
     ours, theirs = pty.openpty()
     fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", rows, columns, 0, 0))
     process = subprocess.Popen(
@@ -59,6 +69,9 @@ def run_on_terminal(
     parts = []
     while part := _read(ours):
         parts.append(part)
+        if interrupt_at is not None and interrupt_at in Shown(0, b"".join(parts).decode(errors="replace")).text:
+            process.send_signal(signal.SIGINT)
+            interrupt_at = None
     os.close(ours)
     return Shown(process.wait(timeout=60), b"".join(parts).decode())
 

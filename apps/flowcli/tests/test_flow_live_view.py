@@ -10,7 +10,14 @@ from apps.flowcli.tests.flow_command import NODES, Flow, chain, node
 from apps.flowcli.tests.screen import Shown, run_on_terminal, screen_of
 
 
-def show(flow: Flow, *words: str, own_stdout: int | None = None, rows: int = 24, **environment: str) -> Shown:
+def show(
+    flow: Flow,
+    *words: str,
+    own_stdout: int | None = None,
+    rows: int = 24,
+    interrupt_at: str | None = None,
+    **environment: str,
+) -> Shown:
     """Run it on a terminal of 100 columns."""
     return run_on_terminal(
         flow.command(*words),
@@ -18,6 +25,7 @@ def show(flow: Flow, *words: str, own_stdout: int | None = None, rows: int = 24,
         environment={**flow.environment, "TERM": "xterm-256color", **environment},
         rows=rows,
         own_stdout=own_stdout,
+        interrupt_at=interrupt_at,
     )
 
 
@@ -44,16 +52,16 @@ def test_every_node_is_shown_with_state_duration_attempts_and_its_last_words(flo
 
 
 def test_the_result_follows_the_view_and_the_cursor_is_shown_again(flow: Flow) -> None:
-    shown = show(flow, "run", flow.write("one.json", chain(node("one", "debug.inspect"))))
+    shown = show(flow, "run", flow.write("one.json", chain(node("one", "transform.set", fields={"n": 1}))))
     start = shown.screen.index("{")
-    assert json.loads("\n".join(shown.screen[start:]))["one"]["type"] == "null"
+    assert json.loads("\n".join(shown.screen[start:])) == {"one": {"value": {"n": 1}}}
     assert shown.written.rindex("\x1b[?25h") > shown.written.rindex("\x1b[?25l")
 
 
 def test_a_running_node_is_shown_while_it_runs_at_most_ten_times_a_second(flow: Flow) -> None:
     shown = show(flow, "run", flow.write("wait.json", chain(node("wait", "time.delay", delay_ms=450))))
-    assert "● wait" in shown.written
-    pictures = len(re.findall("nodes", shown.written))
+    assert re.search("● wait +running", shown.text)
+    pictures = len(re.findall("1 nodes", shown.text))
     assert 3 <= pictures <= 8  # the first, one each tenth of a second, the last
 
 
@@ -62,6 +70,19 @@ def test_a_failure_is_told_below_the_view(flow: Flow) -> None:
     assert shown.code == 1
     assert "failed" in shown.screen[0]
     assert shown.screen[-2:] == ["error: Node 'open' failed: The door is locked.", "  Bring the key. [door.locked]"]
+
+
+def test_ctrl_c_leaves_a_clean_screen(flow: Flow) -> None:
+    file = flow.write("wait.json", chain(node("wait", "time.delay", delay_ms=60_000), node("then", "debug.noop")))
+    shown = show(flow, "run", file, interrupt_at="● wait")
+    assert shown.code == 130
+    above, head, wait, then, below = shown.screen
+    assert above == "Cancelling the execution; a second Ctrl-C ends at once."
+    assert head.startswith("Chain  cancelled")
+    assert "■ wait  cancelled" in wait
+    assert "○ then  pending" in then
+    assert below == "The execution was cancelled."
+    assert shown.written.rindex("\x1b[?25h") > shown.written.rindex("\x1b[?25l")
 
 
 def test_data_on_another_stream_stays_clean_while_the_terminal_shows_the_view(flow: Flow, tmp_path: Path) -> None:

@@ -67,10 +67,17 @@ def tell(kind: str, style: Style, message: str, *, code: str, remedy: str) -> No
         say(f"  {printable(below)}")
 
 
-def problem_line(problem: Problem) -> str:
-    """One problem: where, what is wrong, what to do. The place is a JSON Pointer, none for the whole."""
-    place = f"{problem.pointer}: " if problem.pointer else ""
-    return printable(f"{place}{problem.message} {problem.remedy} [{problem.code}]")
+def problem_line(problem: Problem, *, file: str = "", kind: str = "") -> str:
+    """One problem: where, of what kind, what is wrong, what to do.
+
+    The place is the file, if any, and a JSON Pointer, if it is not the whole document.
+
+    >>> problem_line(Problem(code="a.b", pointer="/x", message="Wrong.", remedy="Mend it."), file="w.json")
+    'w.json:/x: Wrong. Mend it. [a.b]'
+    """
+    place = ":".join(filter(None, (file, problem.pointer)))
+    parts = (f"{part}: " for part in (place, kind) if part)
+    return printable(f"{''.join(parts)}{problem.message} {problem.remedy} [{problem.code}]")
 
 
 def _innermost(error: Exception) -> Exception:

@@ -84,8 +84,10 @@ class LiveView:
             return
         self._execution.apply(event)
         match event:
-            case NodeEvent(event_type="Info" | "Warning" | "Progress"):
-                self._notes[event.node_id] = str(event.content.get("message") or "")
+            case NodeEvent(event_type="Info" | "Warning"):
+                self._notes[event.node_id] = str(event.content.get("message"))
+            case NodeEvent(event_type="Progress"):
+                self._notes[event.node_id] = f"{event.content['percent']:.0f} % {event.content.get('message') or ''}"
             case NodeFailed() | NodeRetrying():
                 self._notes[event.node_id] = event.error["message"]
             case NodeSkipped():

@@ -20,6 +20,7 @@ __all__ = ["STDIN", "read_source", "refuse_missing"]
 STDIN: Final = "-"
 
 _MOST_NAMES = 5
+_PART_BYTES = 1024 * 1024
 
 
 def read_source(name: str, *, what: str, max_bytes: int = MAX_DOCUMENT_BYTES) -> bytes:
@@ -39,19 +40,12 @@ def read_source(name: str, *, what: str, max_bytes: int = MAX_DOCUMENT_BYTES) ->
         refuse_missing(name, suffix=".json")
     except OSError as error:
         _refuse("unreadable", f"The file {name!r} cannot be read: {error.strerror}.", "Make it readable.")
-    with open(descriptor, "rb") as file:  # noqa: PTH123 - it is open already
-        status = os.fstat(descriptor)
-        if stat.S_ISDIR(status.st_mode):
-            remedy = f"Name a file in it: {os.path.join(name, 'workflow.json')}."
-            _refuse("directory", f"{name!r} is a directory, not a file.", remedy)
-        if stat.S_ISREG(status.st_mode) and status.st_size > max_bytes:
-            _refuse_size(name, f"{status.st_size / 1048576:.1f} MiB", what, max_bytes)
-        try:
-            if stat.S_ISFIFO(status.st_mode):
-                return _bounded(_read_pipe(descriptor, name, max_bytes), name, what, max_bytes)
-            return _bounded(file.read(max_bytes + 1) or b"", name, what, max_bytes)
-        except OSError as error:
-            _refuse("unreadable", f"The file {name!r} cannot be read: {error.strerror}.", "Name another.")
+    try:
+        return _bounded(_content(descriptor, name, what, max_bytes), name, what, max_bytes)
+    except OSError as error:
+        _refuse("unreadable", f"The file {name!r} cannot be read: {error.strerror}.", "Name another.")
+    finally:
+        os.close(descriptor)
 
 
 def refuse_missing(name: str, *, suffix: str) -> NoReturn:
@@ -68,16 +62,24 @@ def refuse_missing(name: str, *, suffix: str) -> NoReturn:
     _refuse("missing", f"There is no file {name!r}.", remedy or f"Its folder has no {suffix} file.")
 
 
-def _read_pipe(descriptor: int, name: str, max_bytes: int) -> bytes:
-    try:
-        content = os.read(descriptor, max_bytes + 1)
-    except BlockingIOError:
-        content = b""  # somebody will write
-    else:
-        if not content:
-            _refuse("silent_pipe", f"Nothing is written to the pipe {name!r}.", "Name a file, or write to it.")
+def _content(descriptor: int, name: str, what: str, max_bytes: int) -> bytes:
+    status = os.fstat(descriptor)
+    if stat.S_ISDIR(status.st_mode):
+        remedy = f"Name a file in it, such as {os.path.join(name, 'workflow.json')!r}."
+        _refuse("directory", f"{name!r} is a directory, not a file.", remedy)
+    if stat.S_ISREG(status.st_mode) and status.st_size > max_bytes:
+        _refuse_size(name, f"{status.st_size / 1048576:.1f} MiB", what, max_bytes)
+    content = b""
+    if stat.S_ISFIFO(status.st_mode):
+        try:
+            content = os.read(descriptor, _PART_BYTES)
+        except BlockingIOError:
+            pass  # somebody has it open, and will write
+        else:
+            if not content:
+                _refuse("silent_pipe", f"Nothing is written to the pipe {name!r}.", "Write to it, or name a file.")
     os.set_blocking(descriptor, True)
-    while len(content) <= max_bytes and (part := os.read(descriptor, 65536)):
+    while len(content) <= max_bytes and (part := os.read(descriptor, _PART_BYTES)):
         content += part
     return content
 

@@ -9,9 +9,9 @@ from typing import Any
 
 import anyio
 import anyio.lowlevel
-
 from flowcore.executions import ExecutionResult
 from flowcore.values import Value
+
 from flowruntime.runtime import Runtime
 
 __all__ = ["ManualClock", "run_node"]

@@ -3,8 +3,11 @@
 import pytest
 from flowruntime.expressions import BARE_ROOTS, CONFIG_ROOTS, FIXED_INPUT_ROOTS, OUTPUT_ROOTS, ExpressionError
 from flowruntime.expressions.analysis import analyse
+from flowruntime.expressions.parsing import parse
 from hypothesis import given
 from hypothesis import strategies as st
+from jmespath.exceptions import JMESPathError
+from jmespath.parser import Parser
 
 
 def fault_of(text: str, roots: frozenset[str] | None = CONFIG_ROOTS) -> ExpressionError:
@@ -322,6 +325,19 @@ def test_a_long_path_is_not_deep() -> None:
 )
 def test_plain_paths_are_recognized(text: str, path: tuple[str, ...] | None) -> None:
     assert analyse(text, CONFIG_ROOTS).path == path
+
+
+@given(st.from_regex(r"[A-Za-z_][A-Za-z0-9_.]{0,9}", fullmatch=True))
+def test_what_is_parsed_without_jmespath_is_parsed_the_same(text: str) -> None:
+    try:
+        expected = Parser().parse(text).parsed
+    except JMESPathError:
+        expected = None
+    try:
+        tree = parse(text)
+    except ExpressionError:
+        tree = None
+    assert tree == expected
 
 
 pieces = st.sampled_from(

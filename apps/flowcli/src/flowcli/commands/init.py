@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import shlex
 from pathlib import Path
 from typing import Any, Final
 
@@ -74,5 +75,5 @@ def run(arguments: argparse.Namespace) -> int:
             code="file.unwritable",
             remedy="Choose another place with --output FILE.",
         ) from error
-    say(f'Wrote {file}. Run it:\n  flow run {file} --input \'{{"name": "Ada"}}\'')
+    say(f'Wrote {file}. Run it:\n  flow run {shlex.quote(str(file))} --input \'{{"name": "Ada"}}\'')
     return SUCCESS

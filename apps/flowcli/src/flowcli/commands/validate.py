@@ -63,6 +63,4 @@ def _bad(problems: Iterable[Problem], *, strict: bool) -> bool:
 
 
 def _line(file: str, problem: Problem) -> str:
-    kind = "warning: " if problem.severity == "warning" else ""
-    # `FILE:POINTER: …`; the line of a problem of the whole document begins with `FILE: `.
-    return f"{printable(file)}:{' ' * (not problem.pointer)}{kind}{problem_line(problem)}"
+    return problem_line(problem, file=file, kind="warning" if problem.severity == "warning" else "")

@@ -76,6 +76,7 @@ class Machine:
         "_plain",
         "_racing",
         "_ready",
+        "_simple",
         "_waiting",
         "_winners",
         "attempts",
@@ -100,6 +101,7 @@ class Machine:
         self.fired = fired
         self._plain = plan.plain_followers
         self._racing = plan.racing_followers
+        self._simple = plan.simple_wires
         self._limit = plan.max_parallel_nodes
         self._waiting = list(plan.need)
         self._group_left = list(plan.group_sizes)
@@ -290,6 +292,21 @@ class Machine:
             self._decide(target)
 
     def _decide(self, node: int) -> None:
+        wires = self._simple[node]
+        if wires is not None:
+            # The common case, every plain connection live, without the ceremony of `gather`, which would say the same.
+            inputs: dict[str, Value] = {}
+            outputs = self.outputs
+            for port, source, from_port in wires:
+                given = outputs[source]
+                if given is None or from_port not in given:
+                    break
+                inputs[port] = given[from_port]
+            else:
+                self.wired[node] = inputs
+                self.status[node] = READY
+                self._ready.append(node)
+                return
         found: Any = gather(self.plan.nodes[node], self.outputs, self.completed_flags, self._winners)
         if isinstance(found, Skip):
             self._skip(node, found.why)

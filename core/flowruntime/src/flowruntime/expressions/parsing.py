@@ -16,6 +16,7 @@ _LONGEST_SHOWN: Final = 200
 #: What people take for a name: a run of characters without signs of the syntax.
 _WORD: Final = re.compile(r"""[^\s.,:"'`\[\](){}|&=!<>@*+/%]+""")
 _NAME: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+_PLAIN_PATH: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]*(\.[A-Za-z_][A-Za-z0-9_]*)*")
 _NUMBER: Final = re.compile(r"-?\d+(\.\d+)?")
 _PATH_BEFORE: Final = re.compile(r"""(?:(?:"[^"]*"|\w+)\.)+$""")
 
@@ -41,9 +42,6 @@ class ExpressionError(ValueError):
 
 def parse(text: str) -> Any:
     """The tree that jmespath parses into: objects `{"type", "children", "value"}`. Raises ExpressionError."""
-    from jmespath.exceptions import JMESPathError
-    from jmespath.parser import Parser
-
     if not text.strip():
         raise ExpressionError(
             "The expression is empty.", code="expression.syntax", remedy="Write a path or a function."
@@ -54,6 +52,11 @@ def parse(text: str) -> Any:
             code="expression.too_long",
             remedy="Split it over several transform.set nodes.",
         )
+    if _PLAIN_PATH.fullmatch(text):
+        return _plain_tree(text.split("."))
+    from jmespath.exceptions import JMESPathError
+    from jmespath.parser import Parser
+
     try:
         return Parser().parse(text).parsed
     except RecursionError:
@@ -63,6 +66,12 @@ def parse(text: str) -> Any:
     except (JMESPathError, ValueError) as error:
         column = getattr(error, "lex_position", None)
         raise _not_jmespath(text, column, _remedy(text, len(text) if column is None else column)) from None
+
+
+def _plain_tree(names: list[str]) -> Any:
+    """What jmespath makes of a plain path: most expressions are one, and its parser is dear."""
+    fields: list[Any] = [{"type": "field", "children": [], "value": name} for name in names]
+    return fields[0] if len(fields) == 1 else {"type": "subexpression", "children": fields}
 
 
 def quoted(name: str) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import Final, TypeAlias
 
@@ -11,6 +12,9 @@ OPEN: Final = "${{"
 _CLOSE: Final = "}}"
 #: The limit for one expression, 4 KiB.
 MAX_EXPRESSION_CHARS: Final = 4096
+
+#: Nothing in which a brace could be anything but the end.
+_NOTHING_CLOSES: Final = re.compile(r"""[^{}'"`]*""")
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,12 +61,14 @@ def split_template(text: str) -> list[Part]:
 
 def _find_end(text: str, begin: int) -> int:
     """Where the `}}` of the expression that begins there is."""
-    from jmespath.exceptions import JMESPathError
-    from jmespath.lexer import Lexer
-
     nearest = text.find(_CLOSE, begin)
     if nearest < 0:
         raise TemplateError(f"The '{OPEN}' at column {begin - len(OPEN)} has no '{_CLOSE}'.")
+    if _NOTHING_CLOSES.fullmatch(text, begin, nearest):
+        return nearest  # as the lexer would find, which is dear
+    from jmespath.exceptions import JMESPathError
+    from jmespath.lexer import Lexer
+
     window = text[begin : begin + MAX_EXPRESSION_CHARS + len(_CLOSE)]
     depth = 0
     try:

@@ -98,6 +98,8 @@ class Plan:
     index: Mapping[str, int]
     #: Units that each node waits for.
     need: tuple[int, ...]
+    #: For each node its `plain_wires`, None where deciding it takes more than looking at those.
+    simple_wires: tuple[tuple[tuple[str, int, str], ...] | None, ...]
     #: For each node the followers without groups, merged: (node, number of arrows).
     plain_followers: tuple[tuple[tuple[int, int], ...], ...]
     #: For each node the arrows into ports of `join: first`.

@@ -88,6 +88,10 @@ class _Wiring:
             nodes=nodes,
             index=self.index,
             need=tuple(self.need),
+            simple_wires=tuple(
+                None if node.skipped_because is not None or node.node_type.trigger else node.plain_wires
+                for node in nodes
+            ),
             plain_followers=tuple(tuple(followers.items()) for followers in self.plain),
             racing_followers=tuple(map(tuple, self.racing)),
             group_sizes=tuple(self.group_sizes),

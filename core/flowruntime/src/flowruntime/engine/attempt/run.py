@@ -30,9 +30,10 @@ class ExecutionRun:
     __slots__ = (
         "_clock",
         "_http",
+        "_info",
+        "_started_us",
         "_thread",
         "execution_id",
-        "info",
         "inputs",
         "log",
         "machine",
@@ -55,12 +56,20 @@ class ExecutionRun:
         self.workflow: Workflow = machine.plan.workflow
         self.inputs = inputs
         self.secrets = secrets
-        self.info = {"execution_id": log.execution_id, "started_at": timestamp_text(started_us)}
+        self._started_us = started_us
+        self._info: dict[str, Any] | None = None
         self.log = log
         self.machine = machine
         self._clock = clock
         self._http = http
         self._thread = threading.get_ident()
+
+    @property
+    def info(self) -> dict[str, Any]:
+        """The part of the expression root `run` that all attempts share."""
+        if self._info is None:
+            self._info = {"execution_id": self.execution_id, "started_at": timestamp_text(self._started_us)}
+        return self._info
 
     def emit(self, ctx: Context, event_type: NodeEventType, content: dict[str, Any]) -> None:
         """Record what a node says; what it says after its attempt has ended is dropped."""
