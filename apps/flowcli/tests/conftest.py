@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from apps.flowcli.tests.flow_command import Flow
+from apps.flowcli.tests.flow_command import Flow, FlowInside
 
 
 @pytest.fixture(scope="session")
@@ -20,7 +20,8 @@ def flow(tmp_path: Path, flow_home: Path) -> Flow:
 
 
 @pytest.fixture
-def _here(tmp_path: Path, flow_home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Makes this process what `flow` would be: in an empty folder, with that home."""
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("FLOW_HOME", str(flow_home))
+def flow_inside(
+    tmp_path: Path, flow_home: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> FlowInside:
+    """The same, run by this process."""
+    return FlowInside(tmp_path, flow_home, capsys, monkeypatch)

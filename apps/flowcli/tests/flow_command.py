@@ -1,5 +1,6 @@
-"""Runs the command `flow` as users do: as a process of its own, away from this tree."""
+"""Runs the command `flow`: as users do, as a process of its own away from this tree, or quicker inside this one."""
 
+import io
 import json
 import os
 import subprocess
@@ -9,7 +10,10 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any, NamedTuple
 
-__all__ = ["NODES", "Ended", "Flow", "chain", "node"]
+import pytest
+from flowcli.main import main
+
+__all__ = ["NODES", "Ended", "Flow", "FlowInside", "chain", "node"]
 
 #: The file with the nodes of these tests, for --nodes.
 NODES = str(Path(__file__).parent / "fixtures" / "cli_nodes.py")
@@ -78,6 +82,30 @@ class Flow:
         data = json.dumps(content) if isinstance(content, Mapping) else content
         (self.folder / name).write_bytes(data.encode() if isinstance(data, str) else data)
         return name
+
+
+class FlowInside(Flow):
+    """The command run by this process, a tenth of a second quicker: for what does not depend on being a process."""
+
+    def __init__(
+        self, folder: Path, home: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        super().__init__(folder, home)
+        self._capsys = capsys
+        self._monkeypatch = monkeypatch
+
+    def __call__(self, *words: str, stdin: str | bytes = b"", **environment: str) -> Ended:
+        """Run it to its end."""
+        content = stdin.encode() if isinstance(stdin, str) else stdin
+        with self._monkeypatch.context() as patch:
+            patch.chdir(self.folder)
+            patch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(content)))
+            for name in _NOT_PASSED_ON:
+                patch.delenv(name, raising=False)
+            for name, value in {"FLOW_HOME": self.environment["FLOW_HOME"], **environment}.items():
+                patch.setenv(name, value)
+            code = main(words)
+        return Ended(code, *self._capsys.readouterr())
 
 
 def node(node_id: str, node_type: str, **fields: Any) -> dict[str, Any]:

@@ -12,6 +12,12 @@ from tests.http_server import serving
 FINE = chain(node("one", "transform.set", fields={"n": 1}))
 
 
+@pytest.fixture
+def flow(flow_inside: Flow) -> Flow:
+    """All of this can be seen from inside of one process."""
+    return flow_inside
+
+
 def assert_told(ended: Ended, code: int, *words: str) -> None:
     """It ended with this code, wrote nothing to stdout, and these words, but no traceback, to stderr."""
     assert (ended.code, ended.out) == (code, "")

@@ -21,18 +21,18 @@ def test_the_types_of_installed_packs_are_listed_by_category(flow: Flow) -> None
     assert lines[debug + 2].endswith("  flownodes-debug")
 
 
-def test_the_list_in_json_says_what_each_type_is(flow: Flow) -> None:
-    listed = flow("nodes", "--json").json
+def test_the_list_in_json_says_what_each_type_is(flow_inside: Flow) -> None:
+    listed = flow_inside("nodes", "--json").json
     entry = next(entry for entry in listed["nodes"] if entry["id"] == "debug.log")
     assert list(entry) == ["id", "version", "title", "description", "category", "stability", "pack"]
     assert (entry["version"], entry["category"], entry["pack"]) == (1, "Debug", "flownodes-debug")
     assert listed["problems"] == []
 
 
-def test_the_search_finds_types_in_which_all_words_occur(flow: Flow) -> None:
-    assert ids(flow("nodes", "LOG", "--json")) == ["debug.log"]
-    assert ids(flow("nodes", "json", "parse", "--json")) == ["transform.json_parse"]
-    nothing = flow("nodes", "json", "qqq")
+def test_the_search_finds_types_in_which_all_words_occur(flow_inside: Flow) -> None:
+    assert ids(flow_inside("nodes", "LOG", "--json")) == ["debug.log"]
+    assert ids(flow_inside("nodes", "json", "parse", "--json")) == ["transform.json_parse"]
+    nothing = flow_inside("nodes", "json", "qqq")
     assert (nothing.code, nothing.out) == (0, "")
     assert "'json' and 'qqq'" in nothing.err
 
@@ -46,11 +46,11 @@ def test_a_terminal_gets_lines_that_fit(flow: Flow) -> None:
     assert any("…" in line and line.endswith("flownodes-control") for line in shown.screen)
 
 
-def test_types_of_a_file_are_listed_too(flow: Flow) -> None:
-    listed = flow("nodes", "local.", "--json", "--nodes", NODES)
+def test_types_of_a_file_are_listed_too(flow_inside: Flow) -> None:
+    listed = flow_inside("nodes", "local.", "--json", "--nodes", NODES)
     assert {"local.shout", "local.flaky"} <= set(ids(listed))
-    assert "Say it louder" in flow("nodes", "local.", "--nodes", NODES).out
-    assert "Say it louder." in flow("nodes", "show", "local.shout", "--nodes", NODES).out
+    assert "Say it louder" in flow_inside("nodes", "local.", "--nodes", NODES).out
+    assert "Say it louder." in flow_inside("nodes", "show", "local.shout", "--nodes", NODES).out
 
 
 def test_broken_packs_are_told_below_the_list_and_all_else_works(flow: Flow) -> None:
@@ -74,8 +74,8 @@ def test_broken_packs_are_told_below_the_list_and_all_else_works(flow: Flow) -> 
     assert sorted(problem["pack"] for problem in problems) == ["acme-bad", "acme-thief"]
 
 
-def test_the_page_of_a_type_shows_ports_config_behaviour_and_examples(flow: Flow) -> None:
-    ended = flow("nodes", "show", "http.request")
+def test_the_page_of_a_type_shows_ports_config_behaviour_and_examples(flow_inside: Flow) -> None:
+    ended = flow_inside("nodes", "show", "http.request")
     assert ended.code == 0
     assert ended.out.startswith("http.request  version 1, stable, from flownodes-http\n")
     for words in (
@@ -94,13 +94,13 @@ def test_the_page_of_a_type_shows_ports_config_behaviour_and_examples(flow: Flow
     assert max(map(len, ended.out.splitlines())) < 130
 
 
-def test_every_page_can_be_shown(flow: Flow) -> None:
-    for type_id in ids(flow("nodes", "--json")):
-        assert flow("nodes", "show", type_id).out.startswith(type_id)
+def test_every_page_can_be_shown(flow_inside: Flow) -> None:
+    for type_id in ids(flow_inside("nodes", "--json")):
+        assert flow_inside("nodes", "show", type_id).out.startswith(type_id)
 
 
-def test_the_page_in_json_is_the_catalog_entry_with_its_pack(flow: Flow) -> None:
-    entry = flow("nodes", "show", "debug.log", "--json").json
+def test_the_page_in_json_is_the_catalog_entry_with_its_pack(flow_inside: Flow) -> None:
+    entry = flow_inside("nodes", "show", "debug.log", "--json").json
     assert entry["id"] == "debug.log"
     assert entry["pack"] == "flownodes-debug"
     assert "label" in entry["config"]["properties"]
@@ -116,12 +116,12 @@ def test_the_page_in_json_is_the_catalog_entry_with_its_pack(flow: Flow) -> None
     ],
 )
 def test_a_type_that_is_not_there_is_told_with_what_to_do(
-    flow: Flow, words: tuple[str, ...], told: tuple[str, ...]
+    flow_inside: Flow, words: tuple[str, ...], told: tuple[str, ...]
 ) -> None:
-    ended = flow("nodes", "show", *words)
+    ended = flow_inside("nodes", "show", *words)
     assert (ended.code, ended.out) == (2, "")
     assert all(word in ended.err for word in told)
-    assert "error" in flow("nodes", "show", *words, "--json").json
+    assert "error" in flow_inside("nodes", "show", *words, "--json").json
 
 
 def test_a_malformed_settings_file_ends_with_3(flow: Flow) -> None:

@@ -11,8 +11,6 @@ from flowcli.main import main
 
 from apps.flowcli.tests.flow_command import Flow
 
-pytestmark = pytest.mark.usefixtures("_here")
-
 DEAR = ["asyncio", "anyio", "rich", "jsonschema_rs", "msgspec", "jmespath", "importlib.metadata", "importlib_metadata"]
 PACKS = ["flownodes_control", "flownodes_debug", "flownodes_http", "flownodes_time", "flownodes_transform"]
 

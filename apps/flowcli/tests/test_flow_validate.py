@@ -1,10 +1,18 @@
 """Checks what `flow validate` finds, and how it tells it."""
 
+import pytest
+
 from apps.flowcli.tests.flow_command import NODES, Flow, chain, node
 
 FINE = chain(node("one", "transform.set", fields={"n": 1}))
 WARNED = {**FINE, "settings": {"priority": 5}}
 BAD = {"name": "Bad", "nodes": [node("one", "debug.lgo"), node("two", "debug.log", lable="x")]}
+
+
+@pytest.fixture
+def flow(flow_inside: Flow) -> Flow:
+    """All of this can be seen from inside of one process."""
+    return flow_inside
 
 
 def test_valid_files_are_said_to_be_valid(flow: Flow) -> None:

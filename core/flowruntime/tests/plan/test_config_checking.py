@@ -11,16 +11,19 @@ from core.flowruntime.tests.plan.planning import HTTP_CONFIG, TYPES, check, docu
 
 
 def problems_of(config: Any, schema: Any = HTTP_CONFIG) -> tuple[Problem, ...]:
-    types = [node_type("t.this", Ports, config_schema=freeze(schema))]
+    types = [node_type("t.this", config_schema=freeze(schema))]
     return check(document({"n": {"node_type": "t.this", "config": config}}), types).problems
 
 
-Ports = ("value",)
+NO_ALTERNATIVE = (
+    'no alternative fits: "m" is not of type "integer"; "m" is not of type "null", '
+    "in the config of node 'n' (t.this) at '/retries'."
+)
 
 
 def resolved(config: Any, roots: dict[str, Any], schema: Any = HTTP_CONFIG) -> None:
     """Resolve and check, as an attempt does."""
-    types = [node_type("t.this", Ports, config_schema=freeze(schema))]
+    types = [node_type("t.this", config_schema=freeze(schema))]
     planned = require_plan(check(document({"n": {"node_type": "t.this", "config": config}}), types)).nodes[0]
     assert planned.check_config is not None
     planned.check_config(planned.config.resolve(roots))
@@ -42,11 +45,10 @@ def resolved(config: Any, roots: dict[str, Any], schema: Any = HTTP_CONFIG) -> N
             "\"ok\" is not of type \"integer\", in the config of node 'n' (t.this) at '/codes/1'.",
         ),
         (
-            {"retries": "many"},
+            {"retries": "m"},
             "config.schema",
             "/retries",
-            'no alternative fits: "many" is not of type "integer"; "many" is not of type "null", '
-            "in the config of node 'n' (t.this) at '/retries'.",
+            NO_ALTERNATIVE,
         ),
         (
             {"methd": "GET"},

@@ -3,7 +3,6 @@
 import gc
 import json
 import socket
-import threading
 from typing import Any
 
 import pytest
@@ -57,17 +56,15 @@ def test_what_is_no_schema_is_refused_with_the_reason(schema: Any, reason: str) 
 
 
 def test_a_reference_to_another_document_is_refused_without_looking_for_it() -> None:
-    asked = threading.Event()
     with socket.create_server(("127.0.0.1", 0)) as server:
-        server.settimeout(0.2)
+        server.setblocking(False)
         port = server.getsockname()[1]
         with pytest.raises(ValueError, match="must not refer to another document"):
             SchemaCache().get(freeze({"$ref": f"http://127.0.0.1:{port}/schema.json"}))
         with pytest.raises(ValueError, match="must not refer to another document"):
             SchemaCache().get(freeze({"$id": f"http://127.0.0.1:{port}/a", "$ref": "b"}))
-        with pytest.raises(TimeoutError):
+        with pytest.raises(BlockingIOError):
             server.accept()
-    assert not asked.is_set()
 
 
 def test_recursive_schemas_are_fine() -> None:

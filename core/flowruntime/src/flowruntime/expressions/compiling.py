@@ -56,7 +56,7 @@ class Places:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CompiledValue:
-    """A value ready to be resolved. `dynamic` are the pointers of its expressions, relative to the value."""
+    """A value ready to be resolved. `dynamic` are the pointers of its expressions, also faulty ones, relative to it."""
 
     resolve: Callable[[Mapping[str, Any]], Value]
     roots: frozenset[str]
@@ -148,21 +148,22 @@ class _Compiler:
 
     def _text(self, text: str, steps: Steps) -> Any:
         """The text itself when it holds no expression, or a faulty one."""
+        resolve: Search | None = None
         try:
             parts = [
                 part if isinstance(part, str) else self._expression(part.text, steps) for part in split_template(text)
             ]
         except TemplateError as error:
             self._problem("expression.syntax", steps, str(error), "Close it with '}}', or write '$${{' for the text.")
-            return text
         except ExpressionError as fault:
             self._problem(fault.code, steps, fault.message, fault.remedy)
-            return text
-        only = parts[0] if len(parts) == 1 else None
-        if isinstance(only, str):
-            return only
+        else:
+            only = parts[0] if len(parts) == 1 else None
+            if isinstance(only, str):
+                return only
+            resolve = _joined(parts) if only is None else only
         self.dynamic.append(pointer_of(*steps))
-        return _Moving(_joined(parts) if only is None else only)
+        return text if resolve is None else _Moving(resolve)
 
     def _expression(self, text: str, steps: Steps) -> Search:
         static = any(steps[: len(place)] == place for place in self.places.static)

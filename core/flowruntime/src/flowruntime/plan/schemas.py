@@ -139,9 +139,12 @@ def _compile(schema: Schema) -> CompiledSchema:
 
 
 def _validator(schema: Schema, *, mask: str | None = None) -> jsonschema_rs.Draft202012Validator:
+    plain = _as_json(schema)
+    if isinstance(plain, dict) and plain.get("additionalProperties") is False:
+        plain.setdefault("properties", {})  # or the errors of unexpected keys would not name them
     # Patterns come with documents: the linear engine cannot be kept busy, and refuses what needs backtracking.
     return jsonschema_rs.Draft202012Validator(
-        _as_json(schema), retriever=_refuse_reference, pattern_options=jsonschema_rs.RegexOptions(), mask=mask
+        plain, retriever=_refuse_reference, pattern_options=jsonschema_rs.RegexOptions(), mask=mask
     )
 
 
@@ -162,7 +165,9 @@ def _message(error: jsonschema_rs.ValidationError) -> str:
     if alternatives := getattr(error.kind, "context", None):
         reasons = dict.fromkeys(errors[0].message for errors in alternatives if errors)
         message = f"no alternative fits: {'; '.join(reasons)}" if reasons else message
-    return message if len(message) <= _MAX_MESSAGE else message[: _MAX_MESSAGE - 1] + "…"
+    if len(message) > _MAX_MESSAGE:  # the value, which comes first; the reason is at the end
+        message = f"{message[: _MAX_MESSAGE // 2]}…{message[-_MAX_MESSAGE // 2 :]}"
+    return message
 
 
 def _at(place: str) -> str:

@@ -1,49 +1,36 @@
-"""The runtime: the one object through which Python programs check, run, watch and cancel workflows."""
+"""`Runtime`: puts the parts together, and starts, follows and cancels executions for a program."""
 
 from __future__ import annotations
 
-from collections import OrderedDict
 from collections.abc import AsyncIterator, Iterable, Mapping
-from dataclasses import dataclass
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Literal, Self, TypeAlias
+from typing import TYPE_CHECKING, Literal, Self
 
 import anyio
 import anyio.abc
 from flowcore.contracts import Clock
-from flowcore.documents import read_execution_inputs
-from flowcore.errors import InstallationError, Problem, StoreError, WorkflowInvalid
+from flowcore.errors import InstallationError, StoreError
 from flowcore.events import Event, ExecutionId
 from flowcore.executions import Execution, ExecutionResult
-from flowcore.schemas import with_defaults
 from flowcore.values import Value
-from flowcore.workflows import Workflow
 
 from flowruntime.clock import SystemClock
 from flowruntime.engine import Supervisor
 from flowruntime.engine.attempt import Instances
 from flowruntime.engine.executor import Executor
 from flowruntime.journal import HistoryGap, Journal
-from flowruntime.plan import Checked, Plan, SchemaCache, check_workflow, require_plan
+from flowruntime.plan import Checked, SchemaCache, check_workflow
 from flowruntime.registry import Registry
+from flowruntime.runtime.documents import Document
+from flowruntime.runtime.plans import CompiledWorkflow, PlanCache
+from flowruntime.runtime.starting import fired_trigger, read_inputs
 from flowruntime.secrets import EnvironmentSecrets
 from flowruntime.stores import MemoryStore
 
 if TYPE_CHECKING:
     import httpx
 
-__all__ = ["Document", "HistoryGap", "Runtime"]
-
-#: A workflow in any form: the JSON text, the parsed JSON, or the immutable object.
-Document: TypeAlias = str | bytes | dict[str, Any] | Workflow
-
-_KEPT_PLANS = 128
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class _Compiled:
-    plan: Plan
-    instances: Instances
+__all__ = ["Runtime"]
 
 
 class Runtime:
@@ -86,8 +73,9 @@ class Runtime:
             journal=self._journal, clock=self._clock, secrets=self._secrets, http=self._http_client
         )
         self._schemas = SchemaCache()
-        self._plans: OrderedDict[int, tuple[Workflow, _Compiled]] = OrderedDict()
-        self._dropped: list[Instances] = []
+        self._plans = PlanCache(
+            check=self.check, registry=self.registry, secrets=self._secrets, shut_down=self._shut_down
+        )
         self._http: httpx.AsyncClient | None = None
         self._tasks: anyio.abc.TaskGroup | None = None
 
@@ -113,11 +101,8 @@ class Runtime:
                 await self._close()
 
     async def _close(self) -> None:
-        instances = [compiled.instances for _, compiled in self._plans.values()] + self._dropped
-        self._plans.clear()
-        self._dropped = []
-        for group in instances:
-            await group.shut_down()
+        for instances in self._plans.take_all():
+            await instances.shut_down()
         if self._http is not None:
             await self._http.aclose()
             self._http = None
@@ -139,8 +124,7 @@ class Runtime:
         cancels the execution. Raises WorkflowInvalid with all problems of document and inputs.
         """
         self._require_tasks()
-        execution_id, executor = self._start(document, inputs, trigger)
-        return await self._supervisor.run(execution_id, executor)
+        return await self._run(*self._start(document, inputs, trigger))
 
     def run_sync(
         self, document: Document, inputs: Mapping[str, Value] | None = None, *, trigger: str | None = None
@@ -158,8 +142,8 @@ class Runtime:
     ) -> ExecutionId:
         """Start a workflow in the background; the id comes back once event 1 is kept. See `follow`, `wait`."""
         tasks = self._require_tasks()
-        execution_id, executor = self._start(document, inputs, trigger)
-        tasks.start_soon(self._supervisor.run, execution_id, executor)
+        compiled, execution_id, executor = self._start(document, inputs, trigger)
+        tasks.start_soon(self._run, compiled, execution_id, executor)
         return execution_id
 
     async def wait(self, execution_id: str) -> ExecutionResult:
@@ -204,41 +188,26 @@ class Runtime:
 
     def _start(
         self, document: Document, inputs: Mapping[str, Value] | None, trigger: str | None
-    ) -> tuple[ExecutionId, Executor]:
-        compiled = self._compile(document)
-        plan = compiled.plan
-        given = self._read_inputs(plan, inputs)
-        return self._supervisor.start(plan, compiled.instances, given, fired=_fired(plan, trigger))
+    ) -> tuple[CompiledWorkflow, ExecutionId, Executor]:
+        compiled = self._plans.get(document)
+        try:
+            plan = compiled.plan
+            fired = fired_trigger(plan, trigger)
+            given = read_inputs(plan, inputs, self._schemas)
+            execution_id, executor = self._supervisor.start(plan, compiled.instances, given, fired=fired)
+        except BaseException:
+            self._plans.release(compiled)
+            raise
+        return compiled, execution_id, executor
 
-    def _compile(self, document: Document) -> _Compiled:
-        known = self._plans.get(id(document))
-        if known is not None and known[0] is document:
-            self._plans.move_to_end(id(document))
-            return known[1]
-        checked = self.check(document)
-        plan = require_plan(checked)
-        compiled = _Compiled(plan, Instances(plan, self.registry, self._secrets))
-        workflow = document if isinstance(document, Workflow) else plan.workflow
-        self._plans[id(workflow)] = (workflow, compiled)
-        if len(self._plans) > _KEPT_PLANS:
-            _, (_, oldest) = self._plans.popitem(last=False)
-            self._dropped.append(oldest.instances)
-        return compiled
+    async def _run(self, compiled: CompiledWorkflow, execution_id: ExecutionId, executor: Executor) -> ExecutionResult:
+        try:
+            return await self._supervisor.run(execution_id, executor)
+        finally:
+            self._plans.release(compiled)
 
-    def _read_inputs(self, plan: Plan, inputs: Mapping[str, Value] | None) -> dict[str, Value]:
-        schema = plan.workflow.inputs
-        given, found = read_execution_inputs({} if inputs is None else dict(inputs))
-        problems = list(found)
-        if schema is not None and not problems:
-            given = with_defaults(schema, given)
-            problems.extend(self._schemas.get(schema).problems(given, "", "inputs"))
-        if not problems:
-            problems.extend(_unfilled(plan, given))
-        if problems:
-            raise WorkflowInvalid(
-                problems, f"The inputs do not fit workflow {plan.workflow.id!r}: {problems[0].message}"
-            )
-        return given
+    def _shut_down(self, instances: Instances) -> None:
+        self._require_tasks().start_soon(instances.shut_down)
 
     def _http_client(self) -> httpx.AsyncClient:
         if self._http is None:
@@ -246,39 +215,3 @@ class Runtime:
 
             self._http = make_client(self._net, self._allow_net)
         return self._http
-
-
-def _fired(plan: Plan, trigger: str | None) -> int | None:
-    if trigger is None:
-        return plan.triggers[0] if plan.triggers else None
-    number = plan.index.get(trigger)
-    if number is None or number not in plan.triggers:
-        names = ", ".join(repr(plan.nodes[index].id) for index in plan.triggers) or "none"
-        raise WorkflowInvalid(
-            [
-                Problem(
-                    code="trigger.unknown",
-                    pointer="",
-                    message=f"The workflow has no trigger node {trigger!r}.",
-                    remedy=f"Its trigger nodes are: {names}.",
-                )
-            ]
-        )
-    return number
-
-
-def _unfilled(plan: Plan, given: Mapping[str, Value]) -> Iterable[Problem]:
-    """Required ports of starting nodes that the execution inputs were to fill and do not."""
-    for index in plan.starts:
-        node = plan.nodes[index]
-        if node.skipped_because is not None or node.from_inputs == ():
-            continue
-        fixed = node.document.inputs
-        for port in node.node_type.inputs.ports:
-            if port.required and not (port.name in given or port.name in fixed or port.name in node.defaults):
-                yield Problem(
-                    code="inputs.missing",
-                    pointer="",
-                    message=f"Node {node.id!r} needs the execution input {port.name!r} for its required port.",
-                    remedy=f"Pass it: --input '{{\"{port.name}\": …}}', or give it in the node's 'inputs'.",
-                )

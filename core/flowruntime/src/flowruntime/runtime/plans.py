@@ -1,0 +1,105 @@
+"""The plans of a runtime: a document is compiled once and keeps its node instances as long as it is in use.
+
+Two documents with the same content are the same workflow version and share plan and instances, in whatever form they
+come. The most recently used ones are kept; of the others, instances are shut down once no execution uses them.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Callable, Hashable, Mapping
+from dataclasses import dataclass
+
+from flowcore.documents import write_workflow
+from flowcore.values import write_json
+from flowcore.workflows import Workflow
+
+from flowruntime.authoring import Secret
+from flowruntime.engine.attempt import Instances
+from flowruntime.plan import Checked, Plan, require_plan
+from flowruntime.registry import Registry
+from flowruntime.runtime.documents import Document
+
+__all__ = ["CompiledWorkflow", "PlanCache"]
+
+_KEPT = 128
+
+
+@dataclass(slots=True, eq=False)
+class CompiledWorkflow:
+    """A plan with its instances; `users` counts the executions that run on it."""
+
+    plan: Plan
+    instances: Instances
+    content: str
+    users: int = 0
+    kept: bool = True
+
+
+class PlanCache:
+    """Compiled workflows by document. Used from the loop's thread."""
+
+    def __init__(
+        self,
+        *,
+        check: Callable[[Document], Checked],
+        registry: Registry,
+        secrets: Mapping[str, Secret],
+        shut_down: Callable[[Instances], None],
+        kept: int = _KEPT,
+    ) -> None:
+        self._check = check
+        self._registry = registry
+        self._secrets = secrets
+        self._shut_down = shut_down
+        self._kept = kept
+        #: By content, the least recently used first.
+        self._workflows: OrderedDict[str, CompiledWorkflow] = OrderedDict()
+        #: By the text or object that was given, which is pinned so that its id stays its own.
+        self._given: OrderedDict[Hashable, tuple[Document, CompiledWorkflow]] = OrderedDict()
+
+    def get(self, document: Document) -> CompiledWorkflow:
+        """The compiled workflow; it counts as used until `release`. Raises WorkflowInvalid."""
+        key: Hashable = document if isinstance(document, str | bytes) else id(document)
+        known = self._given.get(key) if isinstance(document, str | bytes | Workflow) else None
+        compiled = known[1] if known is not None else self._compile(document)
+        if not isinstance(document, dict):  # a dict may have changed since
+            self._given[key] = (document, compiled)
+            self._given.move_to_end(key)
+            if len(self._given) > self._kept:
+                self._given.popitem(last=False)
+        if compiled.kept:
+            self._workflows.move_to_end(compiled.content)
+        compiled.users += 1
+        return compiled
+
+    def release(self, compiled: CompiledWorkflow) -> None:
+        """An execution ended."""
+        compiled.users -= 1
+        if not compiled.kept and not compiled.users:
+            self._shut_down(compiled.instances)
+
+    def take_all(self) -> list[Instances]:
+        """All instances that are kept, which nobody keeps any more."""
+        kept = [compiled.instances for compiled in self._workflows.values()]
+        self._workflows.clear()
+        self._given.clear()
+        return kept
+
+    def _compile(self, document: Document) -> CompiledWorkflow:
+        plan = require_plan(self._check(document))
+        content = write_json(write_workflow(plan.workflow), sort_keys=True)
+        compiled = self._workflows.get(content)
+        if compiled is None:
+            compiled = CompiledWorkflow(plan, Instances(plan, self._registry, self._secrets), content)
+            self._workflows[content] = compiled
+            if len(self._workflows) > self._kept:
+                self._drop(self._workflows.popitem(last=False)[1])
+        return compiled
+
+    def _drop(self, compiled: CompiledWorkflow) -> None:
+        compiled.kept = False
+        for key in [key for key, (_, other) in self._given.items() if other is compiled]:
+            del self._given[key]
+        if not compiled.users:
+            self._shut_down(compiled.instances)
