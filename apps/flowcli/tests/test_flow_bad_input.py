@@ -49,6 +49,11 @@ def test_a_file_that_is_no_document_is_refused(flow: Flow, content: bytes, words
     assert_told(flow("run", flow.write("bad.json", content)), 2, "'bad.json' is no valid workflow", *words)
 
 
+def test_a_var_for_a_file_that_is_no_document_tells_what_is_wrong_with_the_file(flow: Flow) -> None:
+    for content in (b"{", b"[]", b'{"vars": 1}'):
+        assert_told(flow("run", flow.write("bad.json", content), "--var", "a=1"), 2, "'bad.json' is no valid workflow")
+
+
 @pytest.mark.parametrize(
     ("change", "words"),
     [

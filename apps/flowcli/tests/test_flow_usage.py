@@ -119,3 +119,9 @@ def test_ctrl_c_before_anything_runs_ends_with_130(
     monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(Interrupted()))
     assert main(["run", "-"]) == 130
     assert capsys.readouterr() == ("", "Interrupted.\n")
+
+
+def test_a_closed_stdin_is_told(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.setattr(sys, "stdin", None)
+    assert main(["run", "-"]) == 2
+    assert "stdin, which is closed" in capsys.readouterr().err

@@ -29,6 +29,9 @@ _COMMANDS = {
     "pack": "build the catalog of a pack of node types",
 }
 
+#: How long threads that are ending anyway get to do so.
+_LAST_MOMENT_SECONDS = 0.2
+
 
 def main(words: Sequence[str] | None = None) -> int:
     """Run one command; gives its exit code. Without words it is the whole process, which then has to end."""
@@ -102,6 +105,3 @@ def _leave_threads_behind(code: int) -> None:
         atexit._run_exitfuncs()  # noqa: SLF001 - temporary files are removed there
         write_data("")
         os._exit(code)
-
-
-_LAST_MOMENT_SECONDS = 0.2

@@ -17,11 +17,15 @@ from flowruntime.runtime import Runtime
 __all__ = ["ManualClock", "run_node"]
 
 
+#: A task may be about to be woken by a callback that the loop has not run yet: only a loop that stays quiet is idle.
+_QUIET_ROUNDS = 5
+
+
 class ManualClock:
     """Time that stands still until `advance` moves it; with `autojump` it jumps when every task waits.
 
     `flowcore.contracts.Clock`. Autojump sees the tasks of asyncio: it suits tests in which nothing but this clock is
-    waited for.
+    waited for, one such clock a loop.
     """
 
     def __init__(self, start_us: int = 1_700_000_000_000_000, *, autojump: bool = False) -> None:
@@ -60,8 +64,7 @@ class ManualClock:
             event.set()  # nobody sleeps for it any more
 
     async def _jump(self) -> None:
-        while self.sleepers:
-            await _until_all_wait()
+        while await self._until_all_wait():
             while self._sleepers and self._sleepers[0][2].is_set():
                 heapq.heappop(self._sleepers)
             if self._sleepers:
@@ -72,18 +75,15 @@ class ManualClock:
         while self._sleepers and self._sleepers[0][0] <= self._now_us:
             heapq.heappop(self._sleepers)[2].set()
 
-
-async def _until_all_wait() -> None:
-    """Return when every other task of the loop waits for something."""
-    this = asyncio.current_task()
-    while True:
-        await anyio.lowlevel.checkpoint()
-        for task in asyncio.all_tasks():
-            waiter = getattr(task, "_fut_waiter", None)
-            if task is not this and (waiter is None or waiter.done()):
-                break
-        else:
-            return
+    async def _until_all_wait(self) -> bool:
+        """Wait until every other task of the loop waits, and goes on doing so; False when nobody sleeps any more."""
+        this = asyncio.current_task()
+        quiet = 0
+        while quiet < _QUIET_ROUNDS and self.sleepers:
+            await anyio.lowlevel.checkpoint()
+            waiters = (getattr(task, "_fut_waiter", None) for task in asyncio.all_tasks() if task is not this)
+            quiet = quiet + 1 if all(waiter is not None and not waiter.done() for waiter in waiters) else 0
+        return self.sleepers > 0
 
 
 async def run_node(
@@ -93,8 +93,9 @@ async def run_node(
     *,
     clock: ManualClock | None = None,
 ) -> ExecutionResult:
-    """Run a function or class decorated with `@node` as a workflow of its own; its outputs are `result.node_outputs["node"]`.
+    """Run a function or class decorated with `@node` as a workflow of its own.
 
+    Its outputs are `result.node_outputs["node"]`.
     Raises WorkflowInvalid when config or inputs do not fit the declaration. A failed node is a failed result.
     """
     async with Runtime(nodes=[target], clock=clock) as runtime:

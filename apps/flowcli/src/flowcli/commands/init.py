@@ -20,10 +20,10 @@ __all__ = ["STARTER", "add_arguments", "run"]
 #: A name is made into a greeting, which goes one of two ways and is logged.
 STARTER: Final[dict[str, Any]] = {
     "name": "Greeting",
-    "description": "Greets somebody, and asks for a name when none is given",
+    "description": "Greets somebody by name, or the world",
     "inputs": {
         "type": "object",
-        "properties": {"name": {"type": "string", "default": "", "description": "Who is greeted"}},
+        "properties": {"name": {"type": "string", "default": "world", "description": "Who is greeted"}},
     },
     "vars": {"greeting": "Hello"},
     "nodes": [
@@ -32,7 +32,7 @@ STARTER: Final[dict[str, Any]] = {
             "node_type": "transform.set",
             "config": {"fields": {"name": "${{ input.name }}", "text": "${{ vars.greeting }}, ${{ input.name }}!"}},
         },
-        {"id": "named", "node_type": "control.if", "config": {"condition": "inputs.value.name"}},
+        {"id": "named", "node_type": "control.if", "config": {"condition": "inputs.value.name != 'world'"}},
         {"id": "say", "node_type": "debug.log", "config": {"label": "greeting"}},
         {"id": "ask", "node_type": "debug.log", "config": {"label": "no name given"}},
     ],
@@ -41,7 +41,7 @@ STARTER: Final[dict[str, Any]] = {
         {"from_node": "named", "from_port": "true", "to_node": "say", "to_port": "message"},
         {"from_node": "named", "from_port": "false", "to_node": "ask", "to_port": "message"},
     ],
-    "outputs": {"greeting": "${{ nodes.say.message.text }}"},
+    "outputs": {"greeting": "${{ nodes.greet.value.text }}"},
 }
 
 

@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 import inspect
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, TypeVar, overload
+from types import FunctionType
+from typing import Any, Final, TypeVar, overload
 
 from flowcore.errors import Problem
 from flowcore.nodes import Deprecation, Effects, EffectsByConfig, NodeType, Port, Ports, Stability
 from flowcore.policies import PartialRetryPolicy
-from flowcore.values import freeze
+from flowcore.values import did_you_mean, freeze
 
 from flowruntime.authoring.nodes import Node
 
 __all__ = ["Definition", "definition_of", "node"]
 
-_MARK = "__flownode__"
+_MARK: Final = "__flownode__"
+_TYPE_ID: Final = re.compile(r"[A-Za-z0-9_.-]+")
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -52,10 +55,10 @@ class Definition:
 
         Imports msgspec. Raises TypeError for a declaration that makes no node type.
         """
-        from flowruntime.authoring.signatures import derive
+        from flowruntime.authoring.deriving import derive
 
         derived = derive(self)
-        return NodeType(
+        made = NodeType(
             id=type_id,
             version=self.version,
             implementation=implementation,
@@ -74,6 +77,11 @@ class Definition:
             deprecation=self.deprecation,
             replaces=self.replaces,
         )
+        problems: list[Problem] = []
+        NodeType.read(made.to_json(), "", problems)  # what a catalog could not hold is told here, where it was written
+        if problems:
+            raise TypeError(f"{self.target.__qualname__}: {problems[0]}")
+        return made
 
 
 def definition_of(target: object) -> Definition | None:
@@ -125,52 +133,121 @@ def node(target: Any = None, /, **options: Any) -> Any:
     >>> shout("hi", times=2)
     'HI!!'
     """
-    if target is None or isinstance(target, str):
-        return lambda function: _define(function, target, options)
-    if options or not callable(target):
-        msg = "@node takes the type id first: @node('namespace.name', …)."
-        raise TypeError(msg)
-    return _define(target, None, {})
+    if target is not None and not isinstance(target, str):
+        if options:
+            raise TypeError("@node takes the type id first: @node('namespace.name', …).")
+        return _define(target, None)
+    for name in options:
+        if name not in _OPTIONS:
+            raise TypeError(f"@node has no option {name!r}. {did_you_mean(name, _OPTIONS)}".rstrip())
+    return lambda function: _define(function, target, **options)
 
 
-def _define(target: Any, type_id: str | None, options: dict[str, Any]) -> Any:
-    if inspect.isclass(target) and not issubclass(target, Node):
-        msg = f"{target.__qualname__} must inherit from flowruntime.authoring.Node to be a node type."
-        raise TypeError(msg)
-    name: str = target.__name__
-    doc = (inspect.getdoc(target) or "").strip().split("\n", 1)[0] if target.__doc__ else ""
-    description = options.pop("description", None)
+def _define(
+    target: Any,
+    type_id: str | None,
+    *,
+    version: int = 1,
+    title: str | None = None,
+    description: str | None = None,
+    category: str = "",
+    inputs: Ports | Sequence[Port] | None = None,
+    outputs: Ports | Sequence[Port] | None = None,
+    config: type | Mapping[str, Any] | None = None,
+    retry_policy: Mapping[str, Any] | None = None,
+    timeout_ms: float | None = None,
+    effects: Effects | Mapping[str, Any] = "write",
+    trigger: bool = False,
+    blocking: bool | None = None,
+    examples: Sequence[Mapping[str, Any]] = (),
+    stability: Stability = "stable",
+    deprecation: Deprecation | None = None,
+    replaces: Sequence[str] = (),
+) -> Any:
+    _check_target(target)
+    name: str = target.__qualname__
+    if definition_of(target) is not None:
+        raise TypeError(f"{name} is a node type already. Remove one @node; one function makes one type.")
+    type_id = target.__name__ if type_id is None else type_id
+    if not _TYPE_ID.fullmatch(type_id):
+        raise TypeError(
+            f"{name}: {type_id!r} is no id of a node type. Write 'namespace.name' with letters, digits, _ and -."
+        )
+    doc = inspect.getdoc(target) if target.__doc__ else None
     definition = Definition(
         target=target,
-        id=type_id or name,
-        title=options.pop("title", None) or "",
-        description=doc if description is None else description,
-        inputs=_ports(options.pop("inputs", None)),
-        outputs=_ports(options.pop("outputs", None)),
-        retry_policy=_retry_policy(options.pop("retry_policy", None), name),
-        effects=_effects(options.pop("effects", "write")),
-        examples=tuple(freeze(dict(example)) for example in options.pop("examples", ())),
-        replaces=tuple(options.pop("replaces", ())),
-        **options,
+        id=type_id,
+        version=version,
+        title=title or "",
+        description=(doc or "").partition("\n")[0] if description is None else description,
+        category=category,
+        inputs=_ports(inputs, name),
+        outputs=_ports(outputs, name),
+        config=config,
+        retry_policy=_retry_policy(retry_policy, name),
+        timeout_ms=timeout_ms,
+        effects=_effects(effects, name),
+        trigger=trigger,
+        blocking=blocking,
+        examples=tuple(freeze(dict(example)) for example in examples),
+        stability=stability,
+        deprecation=deprecation,
+        replaces=tuple(replaces),
     )
     setattr(target, _MARK, definition)
     return target
 
 
-def _ports(ports: Ports | Sequence[Port] | None) -> Ports | None:
-    return ports if ports is None or isinstance(ports, Ports) else Ports(ports=tuple(ports))
+_OPTIONS: Final = frozenset(_define.__kwdefaults__ or ())
 
 
-def _effects(effects: Effects | Mapping[str, Any]) -> Effects:
-    if isinstance(effects, Mapping):
-        return EffectsByConfig(pointer=effects["from"], read=tuple(effects["read"]), otherwise=effects["else"])
-    return effects
+def _check_target(target: Any) -> None:
+    """Raise TypeError for what cannot be called as a node, with what to write instead."""
+    if inspect.isclass(target):
+        _check_class(target)
+    elif not isinstance(target, FunctionType):
+        raise TypeError(f"@node is for functions and classes, not for {target!r:.100}. Put it above a def or a class.")
+    elif inspect.isgeneratorfunction(target) or inspect.isasyncgenfunction(target):
+        raise TypeError(
+            f"{target.__qualname__} yields, and a node gives its outputs all at once. "
+            "Return them; ctx.events tells what happens meanwhile."
+        )
+
+
+def _check_class(target: type) -> None:
+    name = target.__qualname__
+    if not issubclass(target, Node):
+        raise TypeError(f"{name} must inherit from flowruntime.authoring.Node to be a node type.")
+    if inspect.isabstract(target):
+        missing = ", ".join(sorted(target.__abstractmethods__))
+        raise TypeError(f"{name} leaves out {missing}. Define it: async def execute(self, ctx).")
+    for method in ("initialize", "shutdown"):
+        if not inspect.iscoroutinefunction(getattr(target, method)):
+            raise TypeError(f"{name}.{method} is awaited. Write async def {method}.")
+    if not inspect.ismethod(target.create):
+        raise TypeError(f"{name}.create makes the instance. Write @classmethod above it.")
+
+
+def _ports(ports: Ports | Sequence[Port] | None, name: str) -> Ports | None:
+    if ports is None or isinstance(ports, Ports):
+        return ports
+    for port in ports:
+        if not isinstance(port, Port):
+            raise TypeError(f"{name}: {port!r} is no port. Write Port(name=…).")
+    return Ports(ports=tuple(ports))
+
+
+def _effects(effects: Effects | Mapping[str, Any], name: str) -> Effects:
+    if not isinstance(effects, Mapping):
+        return effects
+    if effects.keys() != {"from", "read", "else"}:
+        raise TypeError(f"{name}: effects by config are {{'from': '/field', 'read': […], 'else': 'write'}}.")
+    return EffectsByConfig(pointer=effects["from"], read=tuple(effects["read"]), otherwise=effects["else"])
 
 
 def _retry_policy(policy: Mapping[str, Any] | None, name: str) -> PartialRetryPolicy | None:
     problems: list[Problem] = []
     read = PartialRetryPolicy.read(None if policy is None else dict(policy), "/retry_policy", problems)
     if problems:
-        msg = f"@node on {name!r}: {problems[0]}"
-        raise TypeError(msg)
+        raise TypeError(f"{name}: {problems[0]}")
     return read

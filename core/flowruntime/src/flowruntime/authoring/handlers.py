@@ -6,18 +6,19 @@ A handler gives `{port: value}`; how it must be called is its `mode`: awaited on
 
 from __future__ import annotations
 
-import dataclasses
 import inspect
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from operator import attrgetter
 from typing import Any, Literal, TypeAlias
 
 from flowcore.errors import FatalNodeError
 
+from flowruntime.authoring.annotated import to_annotated, to_value
 from flowruntime.authoring.context import Context
 from flowruntime.authoring.definitions import Definition
 from flowruntime.authoring.nodes import Node
-from flowruntime.authoring.signatures import RESULT_PORT, Parameter, Signature, read_signature
+from flowruntime.authoring.signatures import RESULT_PORT, Signature, read_signature
 
 __all__ = ["Handler", "Mode", "make_handler"]
 
@@ -31,7 +32,7 @@ class Handler:
     mode: Mode
     call: Callable[[Context], Any]
     instance: Node | None = None
-    #: Turns the resolved config, a dict, into what the node gets as `ctx.config`.
+    #: Turns the resolved config, a dict, into what the node gets as `ctx.config`; None for a dict.
     read_config: Callable[[dict[str, Any]], Any] | None = None
 
 
@@ -41,13 +42,13 @@ def make_handler(definition: Definition, config: Mapping[str, Any]) -> Handler:
     Runs the author's `create`, so whatever that raises comes out.
     """
     target = definition.target
-    if isinstance(target, type):
-        instance: Node = target.create(config)
+    read_config = _config_reader(definition.config)
+    if inspect.isclass(target) and issubclass(target, Node):
+        instance = target.create(config)
         mode = _mode(definition, instance.execute)
-        return Handler(mode=mode, call=instance.execute, instance=instance, read_config=_config_reader(definition))
-    signature = read_signature(target)
+        return Handler(mode=mode, call=instance.execute, instance=instance, read_config=read_config)
     mode = _mode(definition, target)
-    return Handler(mode=mode, call=_adapt(definition, target, signature, is_async=mode == "async"))
+    return Handler(mode=mode, call=_adapt(definition, is_async=mode == "async"), read_config=read_config)
 
 
 def _mode(definition: Definition, function: Callable[..., Any]) -> Mode:
@@ -57,84 +58,115 @@ def _mode(definition: Definition, function: Callable[..., Any]) -> Mode:
     return "thread" if blocking else "inline"
 
 
-def _config_reader(definition: Definition) -> Callable[[dict[str, Any]], Any] | None:
-    config = definition.config
+def _config_reader(config: type | Mapping[str, Any] | None) -> Callable[[dict[str, Any]], Any] | None:
     if config is None or isinstance(config, Mapping):
         return None
-    if hasattr(config, "model_validate"):  # pydantic
-        return config.model_validate  # type: ignore[no-any-return]
-    return lambda value: _convert(value, config, "config")
+    validate = getattr(config, "model_validate", None)  # pydantic
+    if validate is None:
+        return lambda value: to_annotated(value, config, "config")
+
+    def read(value: dict[str, Any]) -> Any:
+        try:
+            return validate(value)
+        except ValueError as error:
+            raise FatalNodeError(
+                f"The config does not fit {config.__qualname__}: {_reasons(error)}.",
+                code="config.schema",
+                remedy="Give values that the class accepts.",
+            ) from None  # pydantic's own text shows the values, which may be secrets
+
+    return read
 
 
-def _adapt(
-    definition: Definition, function: Callable[..., Any], signature: Signature, *, is_async: bool
-) -> Callable[[Context], Any]:
-    """A callable of the context alone. The plain case, ports in and JSON out, costs one call."""
-    context_name = signature.context
-    has_config = bool(signature.config)
-    converted = [p for p in (*signature.inputs, *signature.config) if not p.plain]
-    wrap = _wrapper(definition, signature)
+def _reasons(error: ValueError) -> str:
+    listed = error.errors() if hasattr(error, "errors") else []
+    return "; ".join(f"{'.'.join(map(str, one['loc']))}: {one['msg']}" for one in listed) or type(error).__name__
 
-    def arguments(ctx: Context) -> dict[str, Any]:
-        given = {**ctx.inputs, **ctx.config} if has_config else dict(ctx.inputs)
-        if context_name is not None:
-            given[context_name] = ctx
-        for parameter in converted:
-            if parameter.name in given:
-                given[parameter.name] = _convert_parameter(given[parameter.name], parameter)
-        return given
 
-    simple = not (has_config or converted or context_name)
+def _adapt(definition: Definition, *, is_async: bool) -> Callable[[Context], Any]:
+    """A callable of the context alone."""
+    function: Callable[..., Any] = definition.target
+    signature = read_signature(function)
+    take, give = _taker(signature), _giver(signature, says_ports=definition.outputs is not None)
     if is_async:
 
         async def call_async(ctx: Context) -> Any:
-            return wrap(await function(**(ctx.inputs if simple else arguments(ctx))))
+            return give(await function(**take(ctx)))
 
         return call_async
 
     def call(ctx: Context) -> Any:
-        return wrap(function(**(ctx.inputs if simple else arguments(ctx))))
+        return give(function(**take(ctx)))
 
     return call
 
 
-def _wrapper(definition: Definition, signature: Signature) -> Callable[[Any], Any]:
-    """How a function's return value becomes `{port: value}`."""
-    fields = signature.output_fields
-    if definition.outputs is not None or (
-        fields is not None
-        and isinstance(signature.returns, type)
-        and (issubclass(signature.returns, dict) or not fields)
-    ):
-        return lambda result: {} if result is None else result
-    if fields is None:
-        return lambda result: {RESULT_PORT: result}
-    names = [port.name for port in fields]
-    if dataclasses.is_dataclass(signature.returns) or hasattr(signature.returns, "__struct_fields__"):
-        return lambda result: {name: _to_plain(getattr(result, name)) for name in names}
-    return lambda result: {} if result is None else result
+def _taker(signature: Signature) -> Callable[[Context], dict[str, Any]]:
+    """What gives the arguments of a call. The plain case, ports alone, copies nothing."""
+    context = signature.context
+    config_names = tuple(field.name for field in signature.config)
+    converted = [field for field in (*signature.inputs, *signature.config) if not field.plain]
+    if context is None and not config_names and not converted:
+        plain: Callable[[Context], dict[str, Any]] = attrgetter("inputs")
+        return plain
+    taken = frozenset(config_names) | ({context} if context is not None else frozenset())
+
+    def take(ctx: Context) -> dict[str, Any]:
+        arguments = dict(ctx.inputs)
+        if signature.open_inputs and not taken.isdisjoint(arguments):
+            raise _name_taken(min(taken & arguments.keys()))
+        for name in config_names:
+            if name in ctx.config:
+                arguments[name] = ctx.config[name]
+        if context is not None:
+            arguments[context] = ctx
+        for field in converted:
+            if field.name in arguments:
+                arguments[field.name] = to_annotated(arguments[field.name], field.annotation, field.name)
+        return arguments
+
+    return take
 
 
-def _to_plain(value: Any) -> Any:
-    if value is None or type(value) in (str, int, float, bool, dict, list):
-        return value
-    import msgspec
-
-    return msgspec.to_builtins(value)
-
-
-def _convert_parameter(value: Any, parameter: Parameter) -> Any:
-    return _convert(value, parameter.annotation, parameter.name)
+def _name_taken(name: str) -> FatalNodeError:
+    return FatalNodeError(
+        f"The node takes ports of any name but {name!r}, which is a parameter of its own.",
+        code="node.input_name",
+        remedy="Connect to a port of another name.",
+    )
 
 
-def _convert(value: Any, annotation: Any, name: str) -> Any:
-    import msgspec
+def _giver(signature: Signature, *, says_ports: bool) -> Callable[[Any], Any]:
+    """What turns a returned object into `{port: value}`; a node with ports of its own returns just that."""
+    converted = [field.name for field in signature.outputs if not field.plain]
+    if signature.returns == "fields":
+        read = _fields_as_ports([field.name for field in signature.outputs])
+    elif signature.returns == "ports":
+        read = _as_ports
+    elif says_ports:
+        return _as_ports
+    else:
+        read = _as_result
+    if not converted:
+        return read
 
-    try:
-        return msgspec.convert(value, annotation)
-    except msgspec.ValidationError as error:
-        raise FatalNodeError(
-            f"The value of {name!r} does not fit its declared type: {error}.",
-            code="node.input_type",
-            remedy="Give a value of that type, or widen the annotation.",
-        ) from error
+    def convert(result: Any) -> Any:
+        ports = dict(read(result))
+        for name in converted:
+            if name in ports:
+                ports[name] = to_value(ports[name], name)
+        return ports
+
+    return convert
+
+
+def _as_ports(result: Any) -> Any:
+    return {} if result is None else result
+
+
+def _as_result(result: Any) -> Any:
+    return {RESULT_PORT: result}
+
+
+def _fields_as_ports(names: Sequence[str]) -> Callable[[Any], Any]:
+    return lambda result: {name: getattr(result, name) for name in names}

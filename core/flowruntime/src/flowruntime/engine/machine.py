@@ -28,13 +28,13 @@ from flowcore.events import (
     Event,
     NodeCancelled,
     NodeCompleted,
-    NodeEvent,
     NodeFailed,
     NodeInterrupted,
     NodeRetrying,
     NodeSkipped,
     NodeStarted,
     Then,
+    WorkflowRetrying,
 )
 from flowcore.values import Value
 from flowcore.workflows import ERROR
@@ -95,7 +95,6 @@ class Machine:
     )
 
     def __init__(self, plan: Plan, *, fired: int | None = None) -> None:
-        count = len(plan.nodes)
         self.plan = plan
         #: The trigger that started the run; every other one is skipped.
         self.fired = fired
@@ -103,6 +102,12 @@ class Machine:
         self._racing = plan.racing_followers
         self._simple = plan.simple_wires
         self._limit = plan.max_parallel_nodes
+        self.attempts = [0] * len(plan.nodes)
+        self._begin()
+
+    def _begin(self) -> None:
+        """The state before anything has run; attempts go on counting over restarts."""
+        plan, count = self.plan, len(self.plan.nodes)
         self._waiting = list(plan.need)
         self._group_left = list(plan.group_sizes)
         self._winners: dict[int, Source] = {}
@@ -117,7 +122,6 @@ class Machine:
         self.wired: list[dict[str, Value] | None] = [None] * count
         #: Ports of decided nodes at which several values arrived and the last was taken.
         self.contested: dict[int, tuple[str, ...]] = {}
-        self.attempts = [0] * count
         #: Failed attempts by node, for the retry policy.
         self.failures: dict[int, int] = {}
         self.running = 0
@@ -184,10 +188,7 @@ class Machine:
         self.wired[node] = None
         self.ended.append(node)
         if then == "stop":
-            if self._first_error is None:
-                self._first_error = error
-            if self.stopped is None:
-                self.stopped = "failed"
+            self.fail(error)
             return
         if then == "route":
             self.outputs[node] = {ERROR: error}
@@ -235,6 +236,17 @@ class Machine:
         if self.stopped is None:
             self.stopped = "cancelled"
 
+    def fail(self, error: ErrorObject) -> None:
+        """Nothing starts from now on, because of something that is no node's failure."""
+        if self._first_error is None:
+            self._first_error = error
+        if self.stopped is None:
+            self.stopped = "failed"
+
+    def restart(self) -> None:
+        """All nodes start again from the same inputs."""
+        self._begin()
+
     def apply(self, event: Event) -> None:
         """Replay an event of this run's log."""
         match event:
@@ -252,10 +264,10 @@ class Machine:
                 self.interrupted(self.plan.index[event.node_id])
             case NodeCancelled():
                 self.cancelled(self.plan.index[event.node_id])
-            case NodeEvent():
-                pass
+            case WorkflowRetrying():
+                self.restart()
             case _:
-                pass  # the workflow's own events change no node
+                pass  # what a node says, and the workflow's other events, change no node
 
     def _started(self, node: int, attempt: int) -> None:
         # In a log the order of starts is mostly that of the queue, so this looks at its front only.

@@ -17,6 +17,7 @@ from flowruntime.authoring import Secret
 from flowruntime.engine.attempt import ExecutionRun, Instances
 from flowruntime.engine.executor import Executor
 from flowruntime.engine.machine import Machine
+from flowruntime.engine.watchdog import Watchdog
 from flowruntime.journal import Journal
 from flowruntime.plan.model import Plan
 
@@ -42,6 +43,8 @@ class Supervisor:
         self._secrets = secrets
         self._http = http
         self._jitter = _jitter
+        #: Keeps the time of all executions; somebody must run it.
+        self.watchdog = Watchdog(clock)
         self._running: dict[ExecutionId, Executor] = {}
 
     def start(
@@ -68,6 +71,7 @@ class Supervisor:
             machine=machine,
             instances=instances,
             clock=self._clock,
+            watchdog=self.watchdog,
             started_us=now_us,
             jitter=self._jitter,
         )

@@ -9,7 +9,6 @@ from typing import Final, Protocol
 from flowcore.documents import read_workflow, sort_problems, write_workflow
 from flowcore.errors import Problem, ProblemList, Severity, WorkflowInvalid
 from flowcore.nodes import NodeType
-from flowcore.policies import RetryWorkflow
 from flowcore.validation import NodePorts, Reference, Wiring, check_types, find_cycle, node_ports
 from flowcore.values import Value
 from flowcore.workflows import Workflow
@@ -138,19 +137,16 @@ def _find_ports(
 def _not_yet(workflow: Workflow) -> Iterable[Problem]:
     """What the document may say and this version does not do yet: told, never silently ignored."""
     settings = workflow.settings
-    if isinstance(settings.on_error, RetryWorkflow):
-        yield _unsupported("/settings/on_error", "RetryWorkflow", "error")
     if settings.on_error_workflow is not None:
         yield _unsupported("/settings/on_error_workflow", "An error workflow", "error")
-    for name in ("concurrency", "priority", "max_execution_time_ms"):
+    for name in ("concurrency", "priority"):
         if getattr(settings, name) is not None:
             yield _unsupported(f"/settings/{name}", repr(name), "warning")
     for index, node in enumerate(workflow.nodes):
         if node.delivery == "at_most_once":
             yield _unsupported(f"/nodes/{index}/delivery", "'at_most_once'", "error")
-        for name in ("cache", "timeout_ms"):
-            if getattr(node, name) is not None:
-                yield _unsupported(f"/nodes/{index}/{name}", repr(name), "warning")
+        if node.cache is not None:
+            yield _unsupported(f"/nodes/{index}/cache", "'cache'", "warning")
 
 
 def _unsupported(pointer: str, what: str, severity: Severity) -> Problem:

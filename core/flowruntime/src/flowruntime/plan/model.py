@@ -78,7 +78,8 @@ class PlannedNode:
     #: Names of the output ports; None: any.
     output_ports: frozenset[str] | None
     retry_policy: RetryPolicy
-    timeout_ms: float
+    #: Microseconds that one attempt may take.
+    timeout_us: int
     then: NodeOnError
     effects: EffectKind
     #: Whether inputs are just the wired values and the config is constant: nothing to resolve for an attempt.

@@ -144,7 +144,7 @@ class _Wiring:
             check_config=draft.check_config,
             output_ports=shape.output_names,
             retry_policy=resolve_retry_policy(node.retry_policy, draft.node_type.retry_policy),
-            timeout_ms=node.timeout_ms or draft.node_type.timeout_ms or DEFAULT_TIMEOUT_MS,
+            timeout_us=round((node.timeout_ms or draft.node_type.timeout_ms or DEFAULT_TIMEOUT_MS) * 1000),
             then=self._then(node.on_error),
             effects=effects_of(draft.node_type.effects if node.effects is None else node.effects, draft.written_config),
             direct=static_config is not None and draft.fixed is None and not shape.defaults and from_inputs == (),

@@ -82,6 +82,9 @@ class Runtime:
     async def __aenter__(self) -> Self:
         if self._tasks is not None:
             raise InstallationError("The runtime is running already.", remedy="Enter each Runtime once.")
+        self._services = anyio.create_task_group()
+        await self._services.__aenter__()
+        self._services.start_soon(self._supervisor.watchdog.run)
         self._tasks = anyio.create_task_group()
         await self._tasks.__aenter__()
         return self
@@ -96,6 +99,8 @@ class Runtime:
             # The block's own exception is not handed to the task group, which would wrap it in an ExceptionGroup.
             await tasks.__aexit__(None, None, None)
         finally:
+            self._services.cancel_scope.cancel()
+            await self._services.__aexit__(None, None, None)
             self._tasks = None
             with anyio.CancelScope(shield=True):
                 await self._close()

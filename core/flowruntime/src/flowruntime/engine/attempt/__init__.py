@@ -1,12 +1,13 @@
 """One attempt: the instance that makes it, the context it sees, the check of what it gave, the error it ended in."""
 
-from flowruntime.engine.attempt.failures import error_object, is_retryable
+from flowruntime.engine.attempt.failures import AttemptTimeoutError, error_object, is_retryable
 from flowruntime.engine.attempt.instances import Instances, Loader
 from flowruntime.engine.attempt.outputs import check_outputs
 from flowruntime.engine.attempt.run import ExecutionRun
 from flowruntime.engine.attempt.secret_texts import SecretTexts
 
 __all__ = [
+    "AttemptTimeoutError",
     "ExecutionRun",
     "Instances",
     "Loader",

@@ -7,18 +7,25 @@ from pathlib import Path
 from typing import Any
 
 import anyio
-from flowcore.errors import FlowError, NodeError
+from flowcore.errors import FlowError, NodeError, RetryableNodeError
 from flowcore.events import ErrorObject
 from flowcore.events import Path as NodePath
 from flowcore.values import NotAValue, check_value
 
-__all__ = ["error_object", "is_retryable"]
+__all__ = ["AttemptTimeoutError", "error_object", "is_retryable"]
 
 #: How many of the innermost frames an error keeps.
 _FRAMES = 20
 _MAX_MESSAGE = 4000
 #: Frames of the engine and of what carries it tell an author nothing.
 _OUR_FOLDERS = (str(Path(__file__).parents[2]), str(Path(anyio.__file__).parent))
+
+
+class AttemptTimeoutError(RetryableNodeError):
+    """The attempt took longer than its timeout."""
+
+    default_code = "node.timeout"
+    default_remedy = "Raise the node's timeout_ms, or find out why it takes so long."
 
 
 def is_retryable(error: BaseException) -> bool:
@@ -43,6 +50,7 @@ def error_object(error: BaseException, *, node_id: str | None, path: NodePath, a
         "path": [list(step) for step in path],
         "attempt": attempt,
         "details": _details(error),
+        "retryable": is_retryable(error),
     }
     if isinstance(error, SystemExit):
         made["message"] = f"The node tried to exit the process (SystemExit {error.code!r})."

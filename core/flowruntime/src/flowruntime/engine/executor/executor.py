@@ -12,7 +12,6 @@ another task than they were entered in.
 
 from __future__ import annotations
 
-import asyncio
 import heapq
 from collections.abc import Callable
 from typing import Any, Final
@@ -22,27 +21,15 @@ import anyio.lowlevel
 import anyio.to_thread
 from flowcore.contracts import Clock
 from flowcore.errors import FatalNodeError, InternalError, NodeError
-from flowcore.events import (
-    TOP,
-    ErrorObject,
-    NodeCancelled,
-    NodeCompleted,
-    NodeEvent,
-    NodeFailed,
-    NodeInterrupted,
-    NodeRetrying,
-    NodeSkipped,
-    NodeStarted,
-    Path,
-    WorkflowCompleted,
-    timestamp_text,
-)
+from flowcore.events import TOP, ErrorObject, NodeCompleted, NodeStarted, Path, WorkflowCompleted, timestamp_text
 from flowcore.executions import ExecutionResult, FinalStatus
+from flowcore.policies import DEFAULT_RETRY_POLICY, RetryPolicy, RetryWorkflow
 from flowcore.values import Value
 
 from flowruntime.authoring import Context, Handler
 from flowruntime.bus import Bell
 from flowruntime.engine.attempt import (
+    AttemptTimeoutError,
     ExecutionRun,
     Instances,
     SecretTexts,
@@ -50,13 +37,18 @@ from flowruntime.engine.attempt import (
     error_object,
     is_retryable,
 )
+from flowruntime.engine.executor.recording import Recorder
+from flowruntime.engine.executor.worker import Worker, self_cancelled
 from flowruntime.engine.inputs import complete_inputs, referenced_nodes
 from flowruntime.engine.machine import COMPLETED, FAILED, RETRYING, RUNNING, SKIPPED, Machine
+from flowruntime.engine.watchdog import NEVER_US, Watchdog
 from flowruntime.plan.model import PlannedNode
 
 __all__ = ["Executor"]
 
 _INLINE_NODES: Final = 64
+#: The limit for an execution's active time where the workflow says none: one hour.
+DEFAULT_EXECUTION_TIME_MS: Final = 3_600_000
 #: Makes the two events that every node has; calling their classes would take twice as long.
 _new: Final = tuple.__new__
 _NO_VALUES: Final[dict[str, Any]] = {}
@@ -72,6 +64,7 @@ class Executor:
         machine: Machine,
         instances: Instances,
         clock: Clock,
+        watchdog: Watchdog,
         started_us: int,
         jitter: Callable[[], float],
     ) -> None:
@@ -86,12 +79,20 @@ class Executor:
         self._started_us = started_us
         self._jitter = jitter
         self._path: Path = TOP
-        self._workers: set[anyio.CancelScope] = set()
+        self._recorder = Recorder(machine, run.log, clock.now_us)
+        self._workers: set[Worker] = set()
         self._spare_scheduled = False
         self._inline_nodes = 0
-        self._why_cancelled = "the execution was cancelled"
+        self._watchdog = watchdog
+        #: When the watchdog is to call: no later than the earliest deadline.
+        self._armed_us = NEVER_US
         #: (time in microseconds, node) of nodes in backoff, the earliest first.
         self._delays: list[tuple[int, int]] = []
+        limit_ms = self._plan.workflow.settings.max_execution_time_ms or DEFAULT_EXECUTION_TIME_MS
+        self._deadline_us = started_us + round(limit_ms * 1000)
+        #: Rings for the first worker, which stays when all others have gone and only backoffs are left.
+        self._delay_over = Bell()
+        self._run_attempt = 1
         self._nap: anyio.CancelScope | None = None
         self._secrets = SecretTexts(run.secrets)
         #: What the execution came to, once it has ended; `ended` rings then.
@@ -105,18 +106,25 @@ class Executor:
         """
         try:
             self._after_restart()
-            async with anyio.create_task_group() as self._tasks:
-                await self._work()
+            while True:
+                async with anyio.create_task_group() as self._tasks:
+                    await self._work()
+                    while self._delays and self._machine.stopped is None:
+                        await self._delay_over.wait()
+                        await self._work()
+                if not self._may_restart():
+                    break
+                await self._restart()
         except BaseException as error:
             self._machine.cancel()
             if isinstance(error, Exception):
                 return self._break_down(error)
-            self._end_the_rest()
+            self._recorder.end_the_rest()
             self._complete()
             raise
         if not self._machine.finished:
             return self._break_down(InternalError("The engine came to rest with nodes left to run."))
-        self._end_the_rest()
+        self._recorder.end_the_rest()
         return self._complete()
 
     def cancel(self) -> None:
@@ -127,20 +135,31 @@ class Executor:
     # --- workers ------------------------------------------------------------------------------------
 
     async def _work(self) -> None:
-        machine = self._machine
-        with anyio.CancelScope() as scope:
-            self._workers.add(scope)
-            try:
-                while (node := machine.take()) is not None:
-                    if not self._spare_scheduled and machine.has_ready():
-                        self._schedule_spare()
-                    self._inline_nodes += 1
-                    if self._inline_nodes >= _INLINE_NODES:
-                        self._inline_nodes = 0
-                        await anyio.lowlevel.cancel_shielded_checkpoint()
-                    await self._attempt(node, scope)
-            finally:
-                self._workers.discard(scope)
+        worker = Worker()
+        self._workers.add(worker)
+        try:
+            while True:
+                with worker.new_scope():
+                    await self._drain(worker)
+                # A scope that was cancelled for one attempt's timeout is of no use for the next.
+                if not worker.scope.cancel_called or self._machine.stopped is not None:
+                    return
+        finally:
+            self._workers.discard(worker)
+
+    async def _drain(self, worker: Worker) -> None:
+        machine, scope = self._machine, worker.scope
+        while not scope.cancel_called:
+            self._inline_nodes += 1
+            if self._inline_nodes >= _INLINE_NODES:
+                self._inline_nodes = 0
+                await anyio.lowlevel.cancel_shielded_checkpoint()
+            node = machine.take()
+            if node is None:
+                return
+            if not self._spare_scheduled and machine.has_ready():
+                self._schedule_spare()
+            await self._attempt(node, worker)
 
     async def _spare(self) -> None:
         self._spare_scheduled = False
@@ -151,23 +170,27 @@ class Executor:
         self._spare_scheduled = True
         self._tasks.start_soon(self._spare)
 
-    def _stop_workers(self, current: anyio.CancelScope | None) -> None:
-        for scope in list(self._workers):
-            if scope is not current:
-                scope.cancel()
+    def _stop_workers(self, current: Worker | None) -> None:
+        for worker in list(self._workers):
+            if worker is not current:
+                worker.scope.cancel()
+        self._delay_over.ring()
         if self._nap is not None:
             self._nap.cancel()
 
     # --- one attempt --------------------------------------------------------------------------------
 
-    async def _attempt(self, index: int, scope: anyio.CancelScope) -> None:
+    async def _attempt(self, index: int, worker: Worker) -> None:
         machine, log, now = self._machine, self._log, self._now
         node = self._plan.nodes[index]
         attempt = machine.attempts[index]
         started_us = now()
         log.append(_new(NodeStarted, (log.seq + 1, started_us, self._path, node.id, attempt, node.type_id)))
+        worker.begin(index, started_us, node.timeout_us)
+        if worker.deadline_us < self._armed_us:
+            self._arm(worker.deadline_us)
         if index in machine.contested:
-            self._warn_of_contest(node, attempt)
+            self._recorder.warn_of_contest(node, attempt)
         try:
             handler = self._handlers[index]
             if handler is None:
@@ -180,28 +203,30 @@ class Executor:
             ctx = Context(self._run, self._path, node.id, attempt, inputs, config)
             if handler.mode == "async":
                 outputs = await handler.call(ctx)
-            elif handler.mode == "inline":
-                outputs = handler.call(ctx)
             else:
-                outputs = await anyio.to_thread.run_sync(handler.call, ctx, abandon_on_cancel=True)
+                outputs = handler.call(ctx) if handler.mode == "inline" else await _on_thread(handler, ctx)
             outputs = check_outputs(node, outputs, inputs)
         except (Exception, SystemExit) as error:  # noqa: BLE001 - the border to the nodes' code
-            self._failed(index, attempt, started_us, error, scope)
+            if worker.has(index):
+                self._failed(index, started_us, error, worker)
         except anyio.get_cancelled_exc_class() as error:
-            if not _is_cancelled(scope):
-                self._failed(index, attempt, started_us, _self_cancelled(error), scope)
+            if not worker.is_cancelled():
+                self._failed(index, started_us, self_cancelled(error), worker)
             else:
-                machine.cancel()
-                self._record_cancelled(index)
+                if worker.has(index):
+                    machine.cancel()
+                    self._recorder.cancelled(index)
                 raise
         else:
-            ended_us = now()
-            duration_ms = (ended_us - started_us) / 1000
-            fields = (log.seq + 1, ended_us, self._path, node.id, attempt, outputs, duration_ms, None, None)
-            log.append(_new(NodeCompleted, fields))
-            machine.completed(index, outputs)
+            if worker.has(index):  # else its timeout was recorded, and the first outcome stands
+                ended_us = now()
+                duration_ms = (ended_us - started_us) / 1000
+                fields = (log.seq + 1, ended_us, self._path, node.id, attempt, outputs, duration_ms, None, None)
+                log.append(_new(NodeCompleted, fields))
+                machine.completed(index, outputs)
+        worker.end()
         if machine.skips:
-            self._record_skips()
+            self._recorder.skips()
 
     def _resolve(
         self, node: PlannedNode, attempt: int, handler: Handler, wired: dict[str, Value], config: Any
@@ -225,105 +250,121 @@ class Executor:
             config = resolved if handler.read_config is None else handler.read_config(resolved)
         return inputs, config
 
-    def _failed(
-        self, index: int, attempt: int, started_us: int, raised: BaseException, scope: anyio.CancelScope
-    ) -> None:
-        machine, log, node = self._machine, self._log, self._plan.nodes[index]
+    def _failed(self, index: int, started_us: int, raised: BaseException, worker: Worker) -> None:
+        machine, node = self._machine, self._plan.nodes[index]
         now_us = self._now()
-        error = error_object(raised, node_id=node.id, path=self._path, attempt=attempt)
+        error = error_object(raised, node_id=node.id, path=self._path, attempt=machine.attempts[index])
         failures = machine.failures.get(index, 0) + 1
-        if machine.stopped is None and is_retryable(raised) and failures < node.retry_policy.max_attempts:
-            wish_ms = raised.retry_after_seconds if isinstance(raised, NodeError) else None
+        if machine.stopped is None and _is_retried(raised, node.retry_policy, failures):
+            wish_seconds = raised.retry_after_seconds if isinstance(raised, NodeError) else None
             delay_ms = node.retry_policy.delay_after(
-                failures, self._jitter(), None if wish_ms is None else wish_ms * 1000
+                failures, self._jitter(), None if wish_seconds is None else wish_seconds * 1000
             )
             retry_at_us = now_us + round(delay_ms * 1000)
-            log.append(
-                NodeRetrying(log.seq + 1, now_us, self._path, node.id, attempt, error, delay_ms, retry_at_us, None)
-            )
-            machine.retrying(index)
-            self._delay(index, retry_at_us)
+            self._recorder.retrying(index, error, now_us, delay_ms, retry_at_us)
+            heapq.heappush(self._delays, (retry_at_us, index))
+            if retry_at_us < self._armed_us:
+                self._arm(retry_at_us)
             return
-        duration_ms = (now_us - started_us) / 1000
-        log.append(NodeFailed(log.seq + 1, now_us, self._path, node.id, attempt, error, node.then, duration_ms, None))
-        machine.failed(index, error, node.then)
+        self._recorder.failed(index, error, now_us, (now_us - started_us) / 1000)
         if node.then == "stop":
-            self._why_cancelled = f"the workflow failed at node {node.id!r}"
-            self._stop_workers(scope)
+            self._recorder.why_cancelled = f"the workflow failed at node {node.id!r}"
+            self._stop_workers(worker)
 
-    # --- backoff ------------------------------------------------------------------------------------
+    # --- time ---------------------------------------------------------------------------------------
 
-    def _delay(self, index: int, due_us: int) -> None:
-        heapq.heappush(self._delays, (due_us, index))
-        if len(self._delays) == 1:
-            self._tasks.start_soon(self._keep_time)
-        elif self._delays[0][1] == index and self._nap is not None:
-            self._nap.cancel()  # sleep for the new, earlier one instead
+    @property
+    def over(self) -> bool:
+        """Whether the execution has ended; the watchdog forgets it then."""
+        return self.result is not None
 
-    async def _keep_time(self) -> None:
-        """One task for all backoffs of the execution; lives while there are any."""
+    def on_time(self, now_us: int) -> int:
+        """Called by the watchdog: end attempts that took too long, start nodes whose delay is over."""
         machine = self._machine
-        while self._delays and machine.stopped is None:
-            with anyio.CancelScope() as self._nap:
-                await self._clock.sleep_until(self._delays[0][0])
-            now_us = self._now()
-            while self._delays and self._delays[0][0] <= now_us:
-                machine.due(heapq.heappop(self._delays)[1])
-            if not self._spare_scheduled and machine.has_ready():
-                self._schedule_spare()
-        self._nap = None
+        if machine.stopped is None:
+            for worker in list(self._workers):
+                if worker.index >= 0 and worker.deadline_us <= now_us:
+                    self._time_out(worker)
+        while self._delays and self._delays[0][0] <= now_us:
+            machine.due(heapq.heappop(self._delays)[1])
+        if machine.stopped is None and self._deadline_us <= now_us:
+            self._time_out_execution()
+        if machine.skips:
+            self._recorder.skips()
+        if self._delay_over.waited_for:
+            self._delay_over.ring()
+        elif not self._spare_scheduled and machine.has_ready():
+            self._schedule_spare()
+        times = [worker.deadline_us for worker in self._workers if worker.index >= 0]
+        times.append(self._delays[0][0] if self._delays else NEVER_US)
+        self._armed_us = NEVER_US if machine.stopped is not None else min(*times, self._deadline_us)
+        return self._armed_us
 
-    # --- events that are not an attempt's own -------------------------------------------------------
+    def _arm(self, at_us: int) -> None:
+        self._armed_us = min(at_us, self._deadline_us)
+        self._watchdog.arm(self._armed_us, self)
+
+    def _time_out(self, worker: Worker) -> None:
+        index = worker.index
+        worker.end()  # whatever the attempt gives from now on is dropped
+        timeout_ms = self._plan.nodes[index].timeout_us / 1000
+        error = AttemptTimeoutError(f"The attempt took longer than its timeout of {timeout_ms:g} ms.")
+        self._failed(index, worker.started_us, error, worker)
+        worker.scope.cancel()
+
+    def _time_out_execution(self) -> None:
+        limit_ms = (self._deadline_us - self._started_us) / 1000
+        raised = FatalNodeError(
+            f"The execution took longer than its limit of {limit_ms:g} ms.",
+            code="execution.timeout",
+            remedy="Raise settings.max_execution_time_ms, or split the workflow.",
+        )
+        self._machine.fail(error_object(raised, node_id=None, path=TOP, attempt=0))
+        self._recorder.why_cancelled = "the execution took too long"
+        self._stop_workers(None)
+
+    # --- starting again -----------------------------------------------------------------------------
 
     def _after_restart(self) -> None:
         """Bring a machine that was folded from a log to where attempts can start."""
-        machine, log = self._machine, self._log
+        machine = self._machine
         for index in machine.nodes_with(RUNNING):
-            node = self._plan.nodes[index]
-            log.append(NodeInterrupted(log.seq + 1, self._now(), self._path, node.id, machine.attempts[index]))
-            machine.interrupted(index)
+            self._recorder.interrupted(index)
         for index in machine.nodes_with(RETRYING):
             machine.due(index)
         if machine.skips:
-            self._record_skips()
+            self._recorder.skips()
 
-    def _record_skips(self) -> None:
-        machine, log = self._machine, self._log
-        while machine.skips:
-            index, why = machine.skips[0]
-            node = self._plan.nodes[index]
-            log.append(NodeSkipped(log.seq + 1, self._now(), self._path, node.id, 0, why))
-            machine.skipped(index)
-
-    def _record_cancelled(self, index: int) -> None:
-        machine, log, node = self._machine, self._log, self._plan.nodes[index]
-        log.append(
-            NodeCancelled(
-                log.seq + 1,
-                self._now(),
-                self._path,
-                node.id,
-                machine.attempts[index],
-                self._why_cancelled,
-                None,
-            )
+    def _may_restart(self) -> bool:
+        """Whether the workflow's own policy answers the failure that stopped it."""
+        policy = self._plan.workflow.settings.on_error
+        error = self._machine.error
+        return (
+            isinstance(policy, RetryWorkflow)
+            and self._machine.stopped == "failed"
+            and error is not None
+            and bool(error["retryable"])
+            and self._run_attempt < policy.max_attempts
         )
-        machine.cancelled(index)
 
-    def _warn_of_contest(self, node: PlannedNode, attempt: int) -> None:
-        log = self._log
-        for port in self._machine.contested[node.index]:
-            message = f"Several values reached port {port!r}; the last connection in the document counts."
-            log.append(
-                NodeEvent(log.seq + 1, self._now(), self._path, node.id, attempt, "Warning", {"message": message})
-            )
+    async def _restart(self) -> None:
+        machine = self._machine
+        self._recorder.end_the_rest()
+        self._delays.clear()
+        delay_ms = DEFAULT_RETRY_POLICY.delay_after(self._run_attempt, self._jitter())
+        self._run_attempt += 1
+        retry_at_us = self._recorder.restarting(self._run_attempt, delay_ms)
+        with anyio.CancelScope() as self._nap:
+            if retry_at_us >= self._deadline_us:
+                await self._clock.sleep_until(self._deadline_us)
+                self._time_out_execution()
+            else:
+                await self._clock.sleep_until(retry_at_us)
+        self._nap = None
+        if machine.skips and machine.stopped is None:
+            self._recorder.skips()
 
     # --- the end ------------------------------------------------------------------------------------
-
-    def _end_the_rest(self) -> None:
-        """What still runs or waits when the run was stopped gets its event."""
-        for index in self._machine.nodes_with(RUNNING, RETRYING):
-            self._record_cancelled(index)
 
     def _break_down(self, error: Exception) -> ExecutionResult:
         """A fault of the engine itself: the execution fails and says so."""
@@ -331,8 +372,8 @@ class Executor:
         if not isinstance(error, InternalError):
             made["message"] = f"The engine failed: {type(error).__name__}: {error}"
             made["code"], made["remedy"] = InternalError.default_code, InternalError.default_remedy
-        self._why_cancelled = "the engine failed"
-        self._end_the_rest()
+        self._recorder.why_cancelled = "the engine failed"
+        self._recorder.end_the_rest()
         return self._complete(made)
 
     def _complete(self, broken: ErrorObject | None = None) -> ExecutionResult:
@@ -379,7 +420,7 @@ class Executor:
         roots: dict[str, Any] = {
             "input": self._run.inputs,
             "vars": self._run.workflow.vars,
-            "run": {**self._run.info, "attempt": 1},
+            "run": {**self._run.info, "attempt": self._run_attempt},
             "nodes": referenced_nodes(plan.output_references, machine.outputs, machine.completed_flags),
         }
         return plan.outputs.resolve(roots)
@@ -397,21 +438,11 @@ class Executor:
         }
 
 
-def _self_cancelled(error: BaseException) -> BaseException:
-    made = FatalNodeError(
-        "The node cancelled itself: a cancellation came out of it that nobody had asked for.",
-        code="node.cancelled_itself",
-        remedy="Do not let the cancellation of an inner task escape from the node.",
-    )
-    return made.with_traceback(error.__traceback__)
+async def _on_thread(handler: Handler, ctx: Context) -> Any:
+    return await anyio.to_thread.run_sync(handler.call, ctx, abandon_on_cancel=True)
 
 
-def _is_cancelled(scope: anyio.CancelScope) -> bool:
-    """Whether a cancellation reaches this worker from outside: from the executor, or from the host's own task."""
-    if scope.cancel_called or anyio.current_effective_deadline() == float("-inf"):
-        return True
-    try:
-        task = asyncio.current_task()
-    except RuntimeError:  # another event loop than asyncio's: the scopes say all
+def _is_retried(raised: BaseException, policy: RetryPolicy, failures: int) -> bool:
+    if failures >= policy.max_attempts or not is_retryable(raised):
         return False
-    return task is not None and task.cancelling() > 0
+    return policy.retry_on_timeout or not isinstance(raised, AttemptTimeoutError)

@@ -1,0 +1,63 @@
+"""A worker task of an execution: its cancel scope, and the attempt it makes at the moment."""
+
+from __future__ import annotations
+
+import asyncio
+
+import anyio
+from flowcore.errors import FatalNodeError
+
+from flowruntime.engine.watchdog import NEVER_US
+
+__all__ = ["Worker", "self_cancelled"]
+
+
+class Worker:
+    """A worker task: its cancel scope and the attempt it makes, -1 for none."""
+
+    __slots__ = ("deadline_us", "index", "scope", "started_us")
+
+    def __init__(self) -> None:
+        self.scope = anyio.CancelScope()
+        self.index = -1
+        self.started_us = 0
+        self.deadline_us = NEVER_US
+
+    def new_scope(self) -> anyio.CancelScope:
+        """A fresh scope to enter; one that was cancelled is of no use for further attempts."""
+        self.scope = anyio.CancelScope()
+        return self.scope
+
+    def begin(self, index: int, started_us: int, timeout_us: int) -> None:
+        """An attempt starts."""
+        self.index = index
+        self.started_us = started_us
+        self.deadline_us = started_us + timeout_us
+
+    def end(self) -> None:
+        """The attempt is over; what it still gives does not count."""
+        self.index = -1
+
+    def has(self, index: int) -> bool:
+        """Whether the attempt of that node is still the worker's."""
+        return self.index == index
+
+    def is_cancelled(self) -> bool:
+        """Whether a cancellation reaches this worker from outside: from the executor, or from the host's own task."""
+        if self.scope.cancel_called or anyio.current_effective_deadline() == float("-inf"):
+            return True
+        try:
+            task = asyncio.current_task()
+        except RuntimeError:  # another event loop than asyncio's: the scopes say all
+            return False
+        return task is not None and task.cancelling() > 0
+
+
+def self_cancelled(error: BaseException) -> BaseException:
+    """The failure of a node out of which a cancellation came that nobody had asked for."""
+    made = FatalNodeError(
+        "The node cancelled itself: a cancellation came out of it that nobody had asked for.",
+        code="node.cancelled_itself",
+        remedy="Do not let the cancellation of an inner task escape from the node.",
+    )
+    return made.with_traceback(error.__traceback__)
