@@ -14,9 +14,8 @@ import time
 from typing import Any
 
 import anyio
-from shapes import NODES, chain, dag, dependencies, fan, raw
-
 from flowruntime import Runtime
+from shapes import NODES, chain, dag, dependencies, fan, raw
 
 VALUE = {"value": {"a": 1}}
 

@@ -35,23 +35,21 @@ def final_states(scenario: Scenario) -> dict[str, tuple[str, dict[str, Any] | No
             known[node_id] = decide(node_id)
         return known[node_id]
 
+    def runs(node_id: str, live: list[tuple[str, Any]], references: dict[str, tuple[str, str]]) -> bool:
+        if nodes[node_id].get("disabled"):
+            return False
+        if into[node_id]:
+            ports = [port for port, _ in live]
+            has_after = any(connection["to_port"] == "after" for connection in into[node_id])
+            return bool(ports) and ("after" in ports or not has_after)
+        return not references or any(value_of(*reference)[0] for reference in references.values())
+
     def decide(node_id: str) -> tuple[str, dict[str, Any] | None]:
         node = nodes[node_id]
-        live = [
-            (connection["to_port"], value_of(connection["from_node"], connection["from_port"])[1])
-            for connection in into[node_id]
-            if value_of(connection["from_node"], connection["from_port"])[0]
-        ]
-        references = {port: REFERENCE.search(text).groups() for port, text in node.get("inputs", {}).items()}  # type: ignore[union-attr]
-        if node.get("disabled"):
-            return "skipped", None
-        if into[node_id]:
-            if not live:
-                return "skipped", None
-            has_after = any(connection["to_port"] == "after" for connection in into[node_id])
-            if has_after and not any(port == "after" for port, _ in live):
-                return "skipped", None
-        elif references and not any(value_of(*reference)[0] for reference in references.values()):
+        arrows = [(wire["to_port"], value_of(wire["from_node"], wire["from_port"])) for wire in into[node_id]]
+        live = [(port, value) for port, (is_live, value) in arrows if is_live]
+        references = {port: _reference(text) for port, text in node.get("inputs", {}).items()}
+        if not runs(node_id, live, references):
             return "skipped", None
         inputs: dict[str, Any] = {}
         for port, reference in references.items():
@@ -69,3 +67,9 @@ def final_states(scenario: Scenario) -> dict[str, tuple[str, dict[str, Any] | No
     for node_id in nodes:
         state_of(node_id)
     return known
+
+
+def _reference(text: str) -> tuple[str, str]:
+    found = REFERENCE.search(text)
+    assert found is not None
+    return found[1], found[2]

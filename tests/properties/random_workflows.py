@@ -5,10 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from hypothesis import strategies as st
-
 from flowcore.nodes import NodeType, Port, Ports
 from flowruntime.plan import Checked, Plan, SchemaCache, check_workflow
+from hypothesis import strategies as st
 
 TYPE_ID = "local.work"
 INPUTS = ("a", "b", "race", "many", "needed")

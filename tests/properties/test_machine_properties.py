@@ -4,11 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-from hypothesis import given
-from hypothesis import strategies as st
-from tests.properties.naive_model import final_states
-from tests.properties.random_workflows import Scenario, scenarios
-
 from flowcore.events import (
     TOP,
     Event,
@@ -20,6 +15,11 @@ from flowcore.events import (
 from flowcore.executions import Execution
 from flowruntime.engine.machine import COMPLETED, FAILED, RUNNING, SKIPPED, Machine
 from flowruntime.plan import Plan
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tests.properties.naive_model import final_states
+from tests.properties.random_workflows import Scenario, scenarios
 
 WORDS = {COMPLETED: "completed", FAILED: "failed", SKIPPED: "skipped"}
 
@@ -165,6 +165,6 @@ def test_the_snapshot_folds_to_what_the_machine_knows(scenario: Scenario, data: 
     snapshot = Execution.fold("e", driver.events)
     states = {node_id: view.status for (_, node_id), view in snapshot.nodes.items() if view.status in WORDS.values()}
     assert states == driver.states()
-    assert [node_id for node_id in snapshot.ended] == [
+    assert list(snapshot.ended) == [
         driver.plan.nodes[node].id for node in driver.machine.ended if driver.machine.status[node] in WORDS
     ]

@@ -5,13 +5,13 @@ from __future__ import annotations
 import contextlib
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
-from typing import Any
 
 import anyio
 from flowcore.errors import ExecutionError
 from flowcore.events import NodeFailed
 from flowcore.executions import ExecutionResult
 from flowcore.values import Value
+from flowcore.workflows import Workflow
 from flowruntime.runtime import Runtime
 
 from flowcli.interrupts import cancelling_on_signals
@@ -31,7 +31,7 @@ class Ended:
 
 async def run_workflow(
     runtime: Runtime,
-    document: bytes | dict[str, Any],
+    workflow: Workflow,
     inputs: dict[str, Value],
     trigger: str | None,
     watcher: Watcher,
@@ -57,7 +57,7 @@ async def run_workflow(
 
     with cancelling_on_signals(interrupt):
         async with runtime:
-            execution_id = await runtime.submit(document, inputs, trigger=trigger)
+            execution_id = await runtime.submit(workflow, inputs, trigger=trigger)
             async with anyio.create_task_group() as tasks:
                 tasks.start_soon(show)
                 # Asked for at once: later the memory journal may have moved on.

@@ -270,6 +270,7 @@ EVENT_TYPES: Final = FrozenDict(
 )
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_NAIVE_EPOCH = _EPOCH.replace(tzinfo=None)  # its text has no offset to be cut off
 #: Stored with the event, not sent.
 _NOT_SENT = frozenset({"state"})
 _TIMES = {"retry_at_us": "retry_at", "until_us": "until"}
@@ -281,8 +282,7 @@ def timestamp_text(at_us: int) -> str:
     >>> timestamp_text(1_700_000_000_000_001)
     '2023-11-14T22:13:20.000001Z'
     """
-    moment = _EPOCH + timedelta(microseconds=at_us)
-    return moment.strftime("%Y-%m-%dT%H:%M:%S.") + f"{moment.microsecond:06d}Z"
+    return (_NAIVE_EPOCH + timedelta(microseconds=at_us)).isoformat(timespec="microseconds") + "Z"
 
 
 def timestamp_us(text: str) -> int:

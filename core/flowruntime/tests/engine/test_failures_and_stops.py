@@ -5,7 +5,6 @@ from typing import Any
 
 import anyio
 import pytest
-
 from flowcore.errors import ExecutionError, InstallationError
 from flowcore.events import (
     NodeCancelled,
@@ -19,6 +18,7 @@ from flowcore.executions import Execution, ExecutionResult
 from flowruntime import Runtime
 from flowruntime.authoring import Context, Node, Port, node
 from flowruntime.testing import ManualClock
+
 from tests.engine_nodes import ALL, workflow
 
 
@@ -33,7 +33,9 @@ async def events_of(document: dict[str, Any], **options: Any) -> list[Any]:
 
 
 async def test_a_node_that_raises_fails_the_workflow_and_its_error_says_where() -> None:
-    result = await run(workflow({"g": "give", "f": "fail", "after": "add"}, "g.result -> f.value", "f.result -> after.x"))
+    result = await run(
+        workflow({"g": "give", "f": "fail", "after": "add"}, "g.result -> f.value", "f.result -> after.x")
+    )
     assert result.status == "failed"
     assert not result.success
     assert (result.completed_nodes, result.failed_nodes, result.skipped_nodes) == (("g",), ("f",), ())
@@ -176,9 +178,7 @@ async def test_the_nodes_own_wish_for_a_later_retry_wins() -> None:
 
 
 async def test_fatal_errors_are_not_retried() -> None:
-    document = workflow(
-        {"f": {"node_type": "fail", "config": {"how": "fatal"}, "retry_policy": {"max_attempts": 5}}}
-    )
+    document = workflow({"f": {"node_type": "fail", "config": {"how": "fatal"}, "retry_policy": {"max_attempts": 5}}})
     events = await events_of(document)
     assert [event.attempt for event in events if isinstance(event, NodeFailed)] == [1]
 

@@ -3,12 +3,12 @@
 from typing import Any
 
 import pytest
-
 from flowcore.errors import WorkflowInvalid
 from flowcore.events import NodeEvent, NodeSkipped, NodeStarted
 from flowcore.executions import ExecutionResult
 from flowruntime import Runtime
 from flowruntime.testing import ManualClock
+
 from tests.engine_nodes import ALL, workflow
 
 
@@ -102,9 +102,7 @@ async def test_after_orders_without_data_and_hands_nothing_on() -> None:
 
 
 async def test_a_node_is_skipped_when_nothing_live_reaches_its_after_whatever_else_does() -> None:
-    document = workflow(
-        {"s": "split", "g": "give", "then": "add"}, "s.high -> then.after", "g.result -> then.x"
-    )
+    document = workflow({"s": "split", "g": "give", "then": "add"}, "s.high -> then.after", "g.result -> then.x")
     assert (await run(document, {"x": 1})).skipped_nodes == ("then",)
 
 

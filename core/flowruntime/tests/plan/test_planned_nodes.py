@@ -161,9 +161,9 @@ def test_static_fields_without_expressions_and_with_defaults_are_given_too() -> 
 def test_the_document_overrides_the_policies_of_the_type() -> None:
     planned = node("t.http", retry_policy={"delay_ms": 20}, timeout_ms=100)
     assert planned.retry_policy == RetryPolicy(max_attempts=5, delay_ms=20)
-    assert planned.timeout_ms == 100
-    assert node("t.http").timeout_ms == 30_000
-    assert node("t.noop").timeout_ms == 300_000
+    assert planned.timeout_us == 100_000
+    assert node("t.http").timeout_us == 30_000_000
+    assert node("t.noop").timeout_us == 300_000_000
     assert node("t.noop").retry_policy.max_attempts == 1
 
 

@@ -58,9 +58,10 @@ def run(arguments: argparse.Namespace) -> int:
             net="public" if arguments.public_net_only else "open",
             nodes=read_nodes(arguments.nodes),
         )
-        watcher = _watcher(form, _check(runtime, document, arguments.file), data)
+        workflow = _check(runtime, document, arguments.file)
+        watcher = _watcher(form, workflow, data)
         try:
-            ended = anyio.run(run_workflow, runtime, document, inputs, arguments.trigger, watcher)
+            ended = anyio.run(run_workflow, runtime, workflow, inputs, arguments.trigger, watcher)
         except WorkflowInvalid as error:
             raise _start_error(error) from error
     return tell_outcome(ended, form, failures_told=watcher.tells_failures)

@@ -28,7 +28,9 @@ def schemas_of(annotations: Sequence[Any]) -> tuple[list[Any], dict[str, Any]]:
 
     try:
         schemas, definitions = msgspec.json.schema_components(
-            annotations, schema_hook=_schema_of_ours, ref_template=_DEFINITIONS + "{name}"
+            [Any if annotation is object else annotation for annotation in annotations],
+            schema_hook=_schema_of_ours,
+            ref_template=_DEFINITIONS + "{name}",
         )
     except TypeError as error:
         reason = str(error).strip().splitlines()[-1]
@@ -127,7 +129,7 @@ def _schema_of_ours(kind: Any) -> dict[str, Any]:
     if kind is Secret:
         return {"type": "string", "writeOnly": True}
     if kind is object:
-        return {}
+        return {"type": ["array", "boolean", "null", "number", "object", "string"]}  # {} would count as unknown
     raise NotImplementedError(kind)  # what msgspec expects of a hook that does not know a type
 
 

@@ -60,18 +60,18 @@ class PlanCache:
 
     def get(self, document: Document) -> CompiledWorkflow:
         """The compiled workflow; it counts as used until `release`. Raises WorkflowInvalid."""
-        key: Hashable = document if isinstance(document, str | bytes) else id(document)
-        known = self._given.get(key) if isinstance(document, str | bytes | Workflow) else None
+        known = self._given.get(_key(document)) if isinstance(document, str | bytes | Workflow) else None
         compiled = known[1] if known is not None else self._compile(document)
         if not isinstance(document, dict):  # a dict may have changed since
-            self._given[key] = (document, compiled)
-            self._given.move_to_end(key)
-            if len(self._given) > self._kept:
-                self._given.popitem(last=False)
+            self._keep(document, compiled)
         if compiled.kept:
             self._workflows.move_to_end(compiled.content)
         compiled.users += 1
         return compiled
+
+    def remember(self, plan: Plan) -> None:
+        """Running `plan.workflow` will need no second check."""
+        self._keep(plan.workflow, self._compiled(plan))
 
     def release(self, compiled: CompiledWorkflow) -> None:
         """An execution ended."""
@@ -86,8 +86,17 @@ class PlanCache:
         self._given.clear()
         return kept
 
+    def _keep(self, document: Document, compiled: CompiledWorkflow) -> None:
+        key = _key(document)
+        self._given[key] = (document, compiled)
+        self._given.move_to_end(key)
+        if len(self._given) > self._kept:
+            self._given.popitem(last=False)
+
     def _compile(self, document: Document) -> CompiledWorkflow:
-        plan = require_plan(self._check(document))
+        return self._compiled(require_plan(self._check(document)))
+
+    def _compiled(self, plan: Plan) -> CompiledWorkflow:
         content = write_json(write_workflow(plan.workflow), sort_keys=True)
         compiled = self._workflows.get(content)
         if compiled is None:
@@ -103,3 +112,7 @@ class PlanCache:
             del self._given[key]
         if not compiled.users:
             self._shut_down(compiled.instances)
+
+
+def _key(document: Document) -> Hashable:
+    return document if isinstance(document, str | bytes) else id(document)

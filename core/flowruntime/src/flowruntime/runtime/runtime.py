@@ -74,7 +74,7 @@ class Runtime:
         )
         self._schemas = SchemaCache()
         self._plans = PlanCache(
-            check=self.check, registry=self.registry, secrets=self._secrets, shut_down=self._shut_down
+            check=self._check, registry=self.registry, secrets=self._secrets, shut_down=self._shut_down
         )
         self._http: httpx.AsyncClient | None = None
         self._tasks: anyio.abc.TaskGroup | None = None
@@ -115,8 +115,14 @@ class Runtime:
     # --- documents ----------------------------------------------------------------------------------
 
     def check(self, document: Document) -> Checked:
-        """All problems of a document, and its plan when it can run. Raises nothing for a bad document."""
-        return check_workflow(document, self.registry, self._schemas)
+        """All problems of a document, and its plan when it can run. Raises nothing for a bad document.
+
+        Running `checked.workflow` afterwards does not check it again.
+        """
+        checked = self._check(document)
+        if checked.plan is not None:
+            self._plans.remember(checked.plan)
+        return checked
 
     # --- executions ---------------------------------------------------------------------------------
 
@@ -184,6 +190,9 @@ class Runtime:
 
     # --- inside -------------------------------------------------------------------------------------
 
+    def _check(self, document: Document) -> Checked:
+        return check_workflow(document, self.registry, self._schemas)
+
     def _require_tasks(self) -> anyio.abc.TaskGroup:
         if self._tasks is None:
             raise InstallationError(
@@ -212,7 +221,8 @@ class Runtime:
             self._plans.release(compiled)
 
     def _shut_down(self, instances: Instances) -> None:
-        self._require_tasks().start_soon(instances.shut_down)
+        if self._tasks is not None:  # before that none can have been initialized
+            self._tasks.start_soon(instances.shut_down)
 
     def _http_client(self) -> httpx.AsyncClient:
         if self._http is None:

@@ -139,11 +139,11 @@ class Executor:
         self._workers.add(worker)
         try:
             while True:
-                with worker.new_scope():
+                with worker.scope:
                     await self._drain(worker)
-                # A scope that was cancelled for one attempt's timeout is of no use for the next.
                 if not worker.scope.cancel_called or self._machine.stopped is not None:
                     return
+                worker.renew()  # it was cancelled for the timeout of one attempt
         finally:
             self._workers.discard(worker)
 
@@ -233,14 +233,17 @@ class Executor:
     ) -> tuple[dict[str, Value], Any]:
         """Inputs and config of an attempt whose node has more than wires and a constant config."""
         run = self._run
-        roots: dict[str, Any] = {
-            "input": run.inputs,
-            "vars": run.workflow.vars,
-            "run": {**run.info, "attempt": attempt},
-            "secrets": self._secrets,
-        }
-        if node.referenced:
-            roots["nodes"] = referenced_nodes(node.referenced, self._machine.outputs, self._machine.completed_flags)
+        roots: dict[str, Any] = {}
+        if node.fixed is not None or node.static_config is None:
+            roots = {
+                "input": run.inputs,
+                "vars": run.workflow.vars,
+                "run": {**run.info, "attempt": attempt},
+                "secrets": self._secrets,
+            }
+            if node.referenced:
+                machine = self._machine
+                roots["nodes"] = referenced_nodes(node.referenced, machine.outputs, machine.completed_flags)
         inputs = complete_inputs(node, wired, run.inputs, roots)
         if node.static_config is None:
             roots["inputs"] = inputs

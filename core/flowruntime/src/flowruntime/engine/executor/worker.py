@@ -23,10 +23,9 @@ class Worker:
         self.started_us = 0
         self.deadline_us = NEVER_US
 
-    def new_scope(self) -> anyio.CancelScope:
-        """A fresh scope to enter; one that was cancelled is of no use for further attempts."""
+    def renew(self) -> None:
+        """Take a fresh scope; one that was cancelled is of no use for further attempts."""
         self.scope = anyio.CancelScope()
-        return self.scope
 
     def begin(self, index: int, started_us: int, timeout_us: int) -> None:
         """An attempt starts."""
