@@ -1,8 +1,10 @@
-"""Compares what the documents list with what there is: commands, exit codes, events, node types, what is not yet done."""
+"""Compares what the documents list with what there is: commands, exit codes, events, node types."""
 
 import argparse
 import re
+import shutil
 from importlib import import_module
+from pathlib import Path
 
 import pytest
 from flowcli import exit_codes
@@ -99,12 +101,10 @@ def test_what_is_not_supported_yet_is_listed_and_nothing_else() -> None:
     problems = Runtime().check(EVERYTHING).problems
     pointers = {problem.pointer for problem in problems if problem.code == "document.not_supported_yet"}
     section = section_of(DOCS / "workflows.md", "Not yet")
-    listed = {
-        codes(line).pop() if line.count("`") == 2 else line.split("`")[1]
-        for line in section.splitlines()
-        if line.startswith("- ")
-    }
-    assert listed == {pointer.removeprefix("/nodes/0/").removeprefix("/").replace("/", ".") for pointer in pointers}
+    listed = re.findall(r"^- `([^`]+)`", section, re.MULTILINE)
+    assert sorted(listed) == sorted(
+        pointer.removeprefix("/nodes/0/").removeprefix("/").replace("/", ".") for pointer in pointers
+    )
 
 
 def test_every_node_type_of_an_installed_pack_of_ours_has_a_page() -> None:
@@ -116,3 +116,18 @@ def test_every_node_type_of_an_installed_pack_of_ours_has_a_page() -> None:
 
 def test_the_pages_of_node_types_are_what_the_catalogs_say(capsys: pytest.CaptureFixture[str]) -> None:
     assert build_nodes.main(["--check"]) == 0, capsys.readouterr().out
+
+
+def test_a_page_that_is_stale_missing_or_left_over_is_noticed_and_repaired(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    shutil.copytree(DOCS / "nodes", tmp_path, dirs_exist_ok=True)
+    monkeypatch.setattr(build_nodes, "_FOLDER", tmp_path)
+    (tmp_path / "debug.log.md").write_text("stale")
+    (tmp_path / "debug.noop.md").unlink()
+    (tmp_path / "debug.gone.md").write_text("left over")
+    assert build_nodes.main(["--check"]) == 1
+    named = re.findall(r"docs/nodes/(\S+)", capsys.readouterr().out)
+    assert named == ["debug.gone.md", "debug.log.md", "debug.noop.md"]
+    assert build_nodes.main([]) == 0
+    assert build_nodes.main(["--check"]) == 0

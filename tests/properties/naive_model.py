@@ -13,7 +13,9 @@ from tests.properties.random_workflows import Scenario
 REFERENCE = re.compile(r"nodes\.(\w+)\.(\w+)")
 
 
-def final_states(scenario: Scenario) -> dict[str, tuple[str, dict[str, Any] | None]]:
+def final_states(  # noqa: C901 - one recursion over all the rules
+    scenario: Scenario,
+) -> dict[str, tuple[str, dict[str, Any] | None]]:
     """For each node how it ends and the inputs it saw (None when it did not run)."""
     nodes = {node["id"]: node for node in scenario.document["nodes"]}
     into: dict[str, list[dict[str, str]]] = {node_id: [] for node_id in nodes}

@@ -122,14 +122,11 @@ def test_warnings_keep_nothing_from_running() -> None:
 @pytest.mark.parametrize(
     ("fields", "node", "pointer", "severity"),
     [
-        ({"settings": {"on_error": {"RetryWorkflow": {"max_attempts": 3}}}}, {}, "/settings/on_error", "error"),
         ({"settings": {"on_error_workflow": "other"}}, {}, "/settings/on_error_workflow", "error"),
         ({"settings": {"concurrency": 1}}, {}, "/settings/concurrency", "warning"),
         ({"settings": {"priority": 1}}, {}, "/settings/priority", "warning"),
-        ({"settings": {"max_execution_time_ms": 1000}}, {}, "/settings/max_execution_time_ms", "warning"),
         ({}, {"delivery": "at_most_once"}, "/nodes/0/delivery", "error"),
         ({}, {"cache": {"ttl_ms": 5}}, "/nodes/0/cache", "warning"),
-        ({}, {"timeout_ms": 5}, "/nodes/0/timeout_ms", "warning"),
     ],
 )
 def test_what_this_version_does_not_do_yet_is_told(fields: Any, node: Any, pointer: str, severity: str) -> None:
