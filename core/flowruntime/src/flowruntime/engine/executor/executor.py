@@ -153,7 +153,7 @@ class Executor:
             self._inline_nodes += 1
             if self._inline_nodes >= _INLINE_NODES:
                 self._inline_nodes = 0
-                await anyio.lowlevel.cancel_shielded_checkpoint()
+                await anyio.lowlevel.checkpoint()
             node = machine.take()
             if node is None:
                 return
@@ -186,9 +186,10 @@ class Executor:
         attempt = machine.attempts[index]
         started_us = now()
         log.append(_new(NodeStarted, (log.seq + 1, started_us, self._path, node.id, attempt, node.type_id)))
-        worker.begin(index, started_us, node.timeout_us)
-        if worker.deadline_us < self._armed_us:
-            self._arm(worker.deadline_us)
+        worker.index, worker.started_us = index, started_us
+        worker.deadline_us = deadline_us = started_us + node.timeout_us
+        if deadline_us < self._armed_us:
+            self._arm(deadline_us)
         if index in machine.contested:
             self._recorder.warn_of_contest(node, attempt)
         try:
@@ -207,24 +208,24 @@ class Executor:
                 outputs = handler.call(ctx) if handler.mode == "inline" else await _on_thread(handler, ctx)
             outputs = check_outputs(node, outputs, inputs)
         except (Exception, SystemExit) as error:  # noqa: BLE001 - the border to the nodes' code
-            if worker.has(index):
+            if worker.index == index:
                 self._failed(index, started_us, error, worker)
         except anyio.get_cancelled_exc_class() as error:
             if not worker.is_cancelled():
                 self._failed(index, started_us, self_cancelled(error), worker)
             else:
-                if worker.has(index):
+                if worker.index == index:
                     machine.cancel()
                     self._recorder.cancelled(index)
                 raise
         else:
-            if worker.has(index):  # else its timeout was recorded, and the first outcome stands
+            if worker.index == index:  # else its timeout was recorded, and the first outcome stands
                 ended_us = now()
                 duration_ms = (ended_us - started_us) / 1000
                 fields = (log.seq + 1, ended_us, self._path, node.id, attempt, outputs, duration_ms, None, None)
                 log.append(_new(NodeCompleted, fields))
                 machine.completed(index, outputs)
-        worker.end()
+        worker.index = -1
         if machine.skips:
             self._recorder.skips()
 
@@ -309,7 +310,7 @@ class Executor:
 
     def _time_out(self, worker: Worker) -> None:
         index = worker.index
-        worker.end()  # whatever the attempt gives from now on is dropped
+        worker.index = -1  # whatever the attempt gives from now on is dropped
         timeout_ms = self._plan.nodes[index].timeout_us / 1000
         error = AttemptTimeoutError(f"The attempt took longer than its timeout of {timeout_ms:g} ms.")
         self._failed(index, worker.started_us, error, worker)

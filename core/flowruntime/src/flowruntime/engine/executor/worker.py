@@ -13,7 +13,10 @@ __all__ = ["Worker", "self_cancelled"]
 
 
 class Worker:
-    """A worker task: its cancel scope and the attempt it makes, -1 for none."""
+    """A worker task. `index` is the node whose attempt it makes, -1 for none.
+
+    When the watchdog has recorded a timeout, it sets `index` to -1: whatever the attempt still gives does not count.
+    """
 
     __slots__ = ("deadline_us", "index", "scope", "started_us")
 
@@ -26,20 +29,6 @@ class Worker:
     def renew(self) -> None:
         """Take a fresh scope; one that was cancelled is of no use for further attempts."""
         self.scope = anyio.CancelScope()
-
-    def begin(self, index: int, started_us: int, timeout_us: int) -> None:
-        """An attempt starts."""
-        self.index = index
-        self.started_us = started_us
-        self.deadline_us = started_us + timeout_us
-
-    def end(self) -> None:
-        """The attempt is over; what it still gives does not count."""
-        self.index = -1
-
-    def has(self, index: int) -> bool:
-        """Whether the attempt of that node is still the worker's."""
-        return self.index == index
 
     def is_cancelled(self) -> bool:
         """Whether a cancellation reaches this worker from outside: from the executor, or from the host's own task."""
