@@ -3,8 +3,10 @@
 import gc
 import json
 import socket
+import threading
 from typing import Any
 
+import jsonschema_rs
 import pytest
 from flowcore.values import freeze
 from flowruntime.plan import SchemaCache
@@ -58,13 +60,38 @@ def test_what_is_no_schema_is_refused_with_the_reason(schema: Any, reason: str) 
 def test_a_reference_to_another_document_is_refused_without_looking_for_it() -> None:
     with socket.create_server(("127.0.0.1", 0)) as server:
         server.setblocking(False)
-        port = server.getsockname()[1]
-        with pytest.raises(ValueError, match="must not refer to another document"):
-            SchemaCache().get(freeze({"$ref": f"http://127.0.0.1:{port}/schema.json"}))
-        with pytest.raises(ValueError, match="must not refer to another document"):
-            SchemaCache().get(freeze({"$id": f"http://127.0.0.1:{port}/a", "$ref": "b"}))
+        elsewhere = f"http://127.0.0.1:{server.getsockname()[1]}/schema.json"
+        for schema in ({"$ref": elsewhere}, {"$id": elsewhere, "$ref": "other.json"}):
+            with pytest.raises(ValueError, match="must not refer to another document"):
+                SchemaCache().get(freeze(schema))
         with pytest.raises(BlockingIOError):
             server.accept()
+
+
+def test_without_the_refusal_it_would_be_looked_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        server.settimeout(10)
+        elsewhere = f"http://127.0.0.1:{server.getsockname()[1]}/schema.json"
+
+        def look() -> None:
+            with pytest.raises(jsonschema_rs.ValidationError):
+                jsonschema_rs.Draft202012Validator({"$ref": elsewhere})
+
+        looking = threading.Thread(target=look)
+        looking.start()
+        server.accept()[0].close()
+        server.close()
+        looking.join()
+
+
+def test_a_pattern_that_needs_backtracking_is_refused() -> None:
+    backtracking = {"pattern": "^(a|a)*(?=b)$"}
+    with pytest.raises(ValueError, match="is not a \"regex\" at '/pattern'"):
+        SchemaCache().get(freeze(backtracking))
+    # The library's own engine takes it, and a short text already exhausts it.
+    (error,) = jsonschema_rs.Draft202012Validator(backtracking).iter_errors("a" * 40)
+    assert "backtracking" in error.message
 
 
 def test_recursive_schemas_are_fine() -> None:

@@ -34,7 +34,7 @@ _SHAPE: Final = frozenset(
 _CONDITIONAL: Final = frozenset({"then", "else"})
 _MAX_MESSAGE: Final = 200
 #: Types of many packs, and the `inputs` of many workflows.
-_KEPT_SCHEMAS: Final = 4096
+_KEPT_SCHEMAS: Final = 1024
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
