@@ -69,9 +69,7 @@ def lint(packages: Path, contract: str) -> str:
         ("core", "flowcore.documents", "flowcore.validation"),
     ],
 )
-def test_an_import_against_the_layers_is_noticed(
-    packages: Path, contract: str, importer: str, imported: str
-) -> None:
+def test_an_import_against_the_layers_is_noticed(packages: Path, contract: str, importer: str, imported: str) -> None:
     packages.joinpath(*importer.split("."), "__init__.py").write_text(f"import {imported}\n")
     assert f"{importer} -> {imported}" in lint(packages, contract)
 

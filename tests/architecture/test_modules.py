@@ -47,9 +47,7 @@ def says_nothing(path: PurePath) -> bool:
 
 def modules() -> list[tuple[PurePath, str]]:
     """Every module of every member: its path within `src`, and its text."""
-    found = [
-        (path.relative_to(member.folder / "src"), path) for member in members() for path in member.modules()
-    ]
+    found = [(path.relative_to(member.folder / "src"), path) for member in members() for path in member.modules()]
     assert len(found) >= len(members())
     return [(inner, path.read_text()) for inner, path in found]
 

@@ -48,20 +48,14 @@ def test_every_member_is_known_to_every_tool() -> None:
     house = next(contract for contract in tools["importlinter"]["contracts"] if contract["id"] == "house")
 
     assert set(tools["uv"]["sources"]) == names
-    assert set(tools["mypy"]["mypy_path"]) == {
-        str((member.folder / "src").relative_to(ROOT)) for member in members()
-    }
+    assert set(tools["mypy"]["mypy_path"]) == {str((member.folder / "src").relative_to(ROOT)) for member in members()}
     assert set(tools["importlinter"]["root_packages"]) == packages
     assert {name.strip() for layer in house["layers"] for name in layer.split("|")} == packages
 
 
 def test_every_pack_is_bound_by_the_layer_rules_and_has_its_catalog_checked() -> None:
     tools = project()["tool"]
-    packs = [
-        member
-        for member in members()
-        if "flownodes" in project(member.folder)["project"].get("entry-points", {})
-    ]
+    packs = [member for member in members() if "flownodes" in project(member.folder)["project"].get("entry-points", {})]
     rule = next(contract for contract in tools["importlinter"]["contracts"] if contract["id"] == "packs")
 
     assert set(rule["source_modules"]) == {pack.package.name for pack in packs}

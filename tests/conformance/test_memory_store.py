@@ -14,7 +14,7 @@ from tests.conformance.store_suite import ONE, TWO, WORKFLOW, StoreSuite, comple
 
 class TestMemoryStore(StoreSuite):
     @pytest.fixture
-    def store(self) -> Iterator[MemoryStore]:  # type: ignore[override]
+    def store(self) -> Iterator[MemoryStore]:
         store = MemoryStore()
         yield store
         store.close()

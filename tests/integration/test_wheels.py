@@ -37,9 +37,7 @@ class Installed(NamedTuple):
 
     def run(self, program: str, *arguments: str) -> str:
         """What one of its programs prints; the program must end well."""
-        passed_on = {
-            name: value for name, value in os.environ.items() if name not in {"PYTHONPATH", "VIRTUAL_ENV"}
-        }
+        passed_on = {name: value for name, value in os.environ.items() if name not in {"PYTHONPATH", "VIRTUAL_ENV"}}
         ended = subprocess.run(
             [self.environment / "bin" / program, *arguments],
             cwd=self.folder,
@@ -63,9 +61,7 @@ def foreign_requirements() -> list[str]:
     tables = [project(member.folder)["project"] for member in members()]
     extras = [items for table in tables for items in table.get("optional-dependencies", {}).values()]
     own = {member.name for member in members()}
-    requirements = {
-        item for items in [*(table["dependencies"] for table in tables), *extras] for item in items
-    }
+    requirements = {item for items in [*(table["dependencies"] for table in tables), *extras] for item in items}
     return sorted(item for item in requirements if re.split(r"[^\w-]", item, maxsplit=1)[0] not in own)
 
 
