@@ -10,7 +10,7 @@ import inspect
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from operator import attrgetter
-from typing import Any, Literal, TypeAlias
+from typing import Any, Final, Literal, TypeAlias
 
 from flowcore.errors import FatalNodeError
 
@@ -88,6 +88,13 @@ def _adapt(definition: Definition, *, is_async: bool) -> Callable[[Context], Any
     function: Callable[..., Any] = definition.target
     signature = read_signature(function)
     take, give = _taker(signature), _giver(signature, says_ports=definition.outputs is not None)
+    if is_async and take is _take_inputs and give is _as_result:
+
+        async def call_plain(ctx: Context) -> Any:
+            """The most frequent form, without the two calls."""
+            return {RESULT_PORT: await function(**ctx.inputs)}
+
+        return call_plain
     if is_async:
 
         async def call_async(ctx: Context) -> Any:
@@ -101,14 +108,17 @@ def _adapt(definition: Definition, *, is_async: bool) -> Callable[[Context], Any
     return call
 
 
+#: The arguments of a function whose parameters are ports and nothing else.
+_take_inputs: Final[Callable[[Context], dict[str, Any]]] = attrgetter("inputs")
+
+
 def _taker(signature: Signature) -> Callable[[Context], dict[str, Any]]:
     """What gives the arguments of a call. The plain case, ports alone, copies nothing."""
     context = signature.context
     config_names = tuple(field.name for field in signature.config)
     converted = [field for field in (*signature.inputs, *signature.config) if not field.plain]
     if context is None and not config_names and not converted:
-        plain: Callable[[Context], dict[str, Any]] = attrgetter("inputs")
-        return plain
+        return _take_inputs
     taken = frozenset(config_names) | ({context} if context is not None else frozenset())
 
     def take(ctx: Context) -> dict[str, Any]:

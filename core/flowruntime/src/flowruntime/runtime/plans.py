@@ -57,6 +57,8 @@ class PlanCache:
         self._workflows: OrderedDict[str, CompiledWorkflow] = OrderedDict()
         #: By the text or object that was given, which is pinned so that its id stays its own.
         self._given: OrderedDict[Hashable, tuple[Document, CompiledWorkflow]] = OrderedDict()
+        #: Plans that have not run yet, by the id of their workflow, which they pin.
+        self._checked: OrderedDict[int, Plan] = OrderedDict()
 
     def get(self, document: Document) -> CompiledWorkflow:
         """The compiled workflow; it counts as used until `release`. Raises WorkflowInvalid."""
@@ -71,7 +73,9 @@ class PlanCache:
 
     def remember(self, plan: Plan) -> None:
         """Running `plan.workflow` will need no second check."""
-        self._keep(plan.workflow, self._compiled(plan))
+        self._checked[id(plan.workflow)] = plan
+        if len(self._checked) > self._kept:
+            self._checked.popitem(last=False)
 
     def release(self, compiled: CompiledWorkflow) -> None:
         """An execution ended."""
@@ -84,6 +88,7 @@ class PlanCache:
         kept = [compiled.instances for compiled in self._workflows.values()]
         self._workflows.clear()
         self._given.clear()
+        self._checked.clear()
         return kept
 
     def _keep(self, document: Document, compiled: CompiledWorkflow) -> None:
@@ -94,9 +99,9 @@ class PlanCache:
             self._given.popitem(last=False)
 
     def _compile(self, document: Document) -> CompiledWorkflow:
-        return self._compiled(require_plan(self._check(document)))
-
-    def _compiled(self, plan: Plan) -> CompiledWorkflow:
+        plan = self._checked.pop(id(document), None)
+        if plan is None or plan.workflow is not document:
+            plan = require_plan(self._check(document))
         content = write_json(write_workflow(plan.workflow), sort_keys=True)
         compiled = self._workflows.get(content)
         if compiled is None:

@@ -40,7 +40,7 @@ from flowruntime.engine.attempt import (
 from flowruntime.engine.executor.recording import Recorder
 from flowruntime.engine.executor.worker import Worker, self_cancelled
 from flowruntime.engine.inputs import complete_inputs, referenced_nodes
-from flowruntime.engine.machine import COMPLETED, FAILED, RETRYING, RUNNING, SKIPPED, Machine
+from flowruntime.engine.machine import CANCELLED, COMPLETED, FAILED, RETRYING, RUNNING, SKIPPED, Machine
 from flowruntime.engine.watchdog import NEVER_US, Watchdog
 from flowruntime.plan.model import PlannedNode
 
@@ -391,11 +391,19 @@ class Executor:
             except NodeError as raised:
                 status = "failed"
                 error = error_object(raised, node_id=None, path=TOP, attempt=0)
+        nodes, by_status = self._plan.nodes, machine.status
+        ended: dict[int, list[str]] = {COMPLETED: [], SKIPPED: [], FAILED: [], CANCELLED: []}
+        node_outputs: dict[str, dict[str, Value]] = {}
+        for index in machine.ended:
+            node_id = nodes[index].id
+            ended[by_status[index]].append(node_id)
+            if by_status[index] == COMPLETED:
+                node_outputs[node_id] = machine.outputs[index] or {}
+        shown = None
         if error is not None and status == "failed":
-            error = {**error, "completed": self._ids(COMPLETED)}
+            shown = {**error, "completed": ended[COMPLETED]}
         now_us = self._now()
         duration_ms = (now_us - self._started_us) / 1000
-        shown = error if status == "failed" else None
         log.append(WorkflowCompleted(log.seq + 1, now_us, status, outputs, shown, duration_ms))
         log.flush()
         self.result = ExecutionResult(
@@ -403,11 +411,11 @@ class Executor:
             workflow_id=self._plan.workflow.id,
             status=status,
             outputs=outputs,
-            node_outputs=self._node_outputs(),
-            completed_nodes=tuple(self._ids(COMPLETED)),
-            skipped_nodes=tuple(self._ids(SKIPPED)),
-            failed_nodes=tuple(self._ids(FAILED)),
-            total_nodes=len(self._plan.nodes),
+            node_outputs=node_outputs,
+            completed_nodes=tuple(ended[COMPLETED]),
+            skipped_nodes=tuple(ended[SKIPPED]),
+            failed_nodes=tuple(ended[FAILED]),
+            total_nodes=len(nodes),
             error=shown,
             started_at=timestamp_text(self._started_us),
             duration_ms=duration_ms,
@@ -428,18 +436,6 @@ class Executor:
             "nodes": referenced_nodes(plan.output_references, machine.outputs, machine.completed_flags),
         }
         return plan.outputs.resolve(roots)
-
-    def _ids(self, status: int) -> list[str]:
-        machine, nodes = self._machine, self._plan.nodes
-        return [nodes[index].id for index in machine.ended if machine.status[index] == status]
-
-    def _node_outputs(self) -> dict[str, dict[str, Value]]:
-        machine, nodes = self._machine, self._plan.nodes
-        return {
-            nodes[index].id: given
-            for index in machine.ended
-            if machine.status[index] == COMPLETED and (given := machine.outputs[index]) is not None
-        }
 
 
 async def _on_thread(handler: Handler, ctx: Context) -> Any:
