@@ -2,7 +2,7 @@
 # Tasks of everyday work (format, lint, types, …) are poe's: see [tool.poe] in pyproject.toml.
 
 .DEFAULT_GOAL := help
-.PHONY: help run test venv pins clean
+.PHONY: help run test bench venv pins clean
 
 BIN := .venv/bin
 PROJECTS := pyproject.toml $(sort $(wildcard core/*/pyproject.toml flownodes-*/pyproject.toml \
@@ -23,6 +23,9 @@ run: .venv/installed ## set up, then run the example workflow
 
 test: .venv/installed ## set up, then check everything: format, lint, types, layers, tests
 	@$(BIN)/poe check
+
+bench: .venv/installed ## set up, then measure the engine against hand-written asyncio
+	@$(BIN)/python benchmarks/engine.py
 
 venv: .venv/installed ## set up .venv with the whole workspace, editable
 

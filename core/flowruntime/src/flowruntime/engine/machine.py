@@ -164,6 +164,11 @@ class Machine:
             return False
         return self.stopped is not None or len(self.ended) == len(self.status)
 
+    @property
+    def has_unfinished(self) -> bool:
+        """Whether any node may run or be in backoff; False spares a look at every node."""
+        return self.running > 0 or bool(self.failures)
+
     def nodes_with(self, *statuses: int) -> list[int]:
         """The nodes in one of these states. Looks at every node: not for hot paths."""
         return [node for node, status in enumerate(self.status) if status in statuses]

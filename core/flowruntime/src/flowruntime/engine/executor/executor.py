@@ -332,10 +332,11 @@ class Executor:
     def _after_restart(self) -> None:
         """Bring a machine that was folded from a log to where attempts can start."""
         machine = self._machine
-        for index in machine.nodes_with(RUNNING):
-            self._recorder.interrupted(index)
-        for index in machine.nodes_with(RETRYING):
-            machine.due(index)
+        if machine.has_unfinished:
+            for index in machine.nodes_with(RUNNING):
+                self._recorder.interrupted(index)
+            for index in machine.nodes_with(RETRYING):
+                machine.due(index)
         if machine.skips:
             self._recorder.skips()
 

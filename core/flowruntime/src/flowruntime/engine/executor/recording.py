@@ -70,8 +70,9 @@ class Recorder:
 
     def end_the_rest(self) -> None:
         """What still runs or waits when the run was stopped gets its event."""
-        for index in self._machine.nodes_with(RUNNING, RETRYING):
-            self.cancelled(index)
+        if self._machine.has_unfinished:
+            for index in self._machine.nodes_with(RUNNING, RETRYING):
+                self.cancelled(index)
 
     def restarting(self, run_attempt: int, delay_ms: float) -> int:
         """All nodes start again after the delay; the time of that comes back."""
