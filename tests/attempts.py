@@ -12,7 +12,7 @@ from flowcore.nodes import NodeType
 from flowcore.schemas import X_EXPRESSION, fields_marked, with_defaults
 from flowcore.values import FrozenDict, Value
 from flowcore.workflows import Workflow, WorkflowId
-from flowruntime.authoring import Context, Expression, Secret, definition_of, make_handler
+from flowruntime.authoring import Context, Expression, Secret, Wait, Woken, definition_of, make_handler
 
 __all__ = ["Attempt", "attempt", "node_type_of"]
 
@@ -32,6 +32,8 @@ class Attempt:
     #: `(type, message)` of what the node said.
     events: list[tuple[NodeEventType, str]] = field(default_factory=list)
     slept_seconds: list[float] = field(default_factory=list)
+    #: What the node waited for; it is woken at once.
+    waits: list[Wait] = field(default_factory=list)
 
     @property
     def info(self) -> dict[str, Any]:
@@ -42,6 +44,9 @@ class Attempt:
 
     def sources(self, ctx: Context, port: str) -> list[str]:
         return self.source_ids
+
+    def now_us(self) -> int:
+        return 1_700_000_000_000_000
 
     async def sleep(self, seconds: float) -> None:
         self.slept_seconds.append(seconds)
@@ -68,6 +73,7 @@ async def attempt(
     execution_inputs: dict[str, Value] | None = None,
     workflow_vars: dict[str, Value] | None = None,
     number: int = 1,
+    woken: Woken | None = None,
 ) -> Attempt:
     """One attempt, the node called as the engine calls it: defaults filled, bare expressions compiled.
 
@@ -85,6 +91,12 @@ async def attempt(
     workflow = Workflow(id=WorkflowId("w"), name="w", vars=FrozenDict(workflow_vars or {}))
     run = Attempt(client=client, source_ids=sources or [], inputs=execution_inputs or {}, workflow=workflow)
     given = handler.read_config(filled) if handler.read_config is not None else filled
-    result = handler.call(Context(run, (), "n", number, inputs or {}, given))
-    run.outputs = dict(await result if inspect.isawaitable(result) else result)
-    return run
+    ctx = Context(run, (), "n", number, inputs or {}, given)
+    while True:
+        called = handler.call(ctx)
+        result = await called if inspect.isawaitable(called) else called
+        if not isinstance(result, Wait):
+            run.outputs = dict(result)
+            return run
+        run.waits.append(result)
+        ctx.woken = woken or Woken(reason="due")

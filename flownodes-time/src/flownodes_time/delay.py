@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Final
 
-from flowruntime.authoring import Context, Node, Ports, Value, node
+from flowruntime.authoring import Context, Node, Ports, Value, Wait, node
 
 __all__ = ["Delay"]
 
@@ -42,9 +43,10 @@ _DELAY_MS: Final = 1000
     ],
 )
 class Delay(Node):
-    """Sleeps by the runtime's clock."""
+    """Waits without holding a slot or a task."""
 
-    async def execute(self, ctx: Context) -> dict[str, Value]:
+    async def execute(self, ctx: Context) -> dict[str, Value] | Wait:
         """Everything that came in, after the delay."""
-        await ctx.sleep(ctx.config.get("delay_ms", _DELAY_MS) / 1000)
+        if ctx.woken is None:
+            return Wait(until=ctx.now() + timedelta(milliseconds=ctx.config.get("delay_ms", _DELAY_MS)))
         return ctx.inputs

@@ -1,4 +1,4 @@
-"""control.if chooses one of two ways, control.merge brings several together."""
+"""control.if chooses one of two ways, control.merge brings several together, control.wait waits."""
 
 from pathlib import Path
 from typing import Any
@@ -7,10 +7,24 @@ import pytest
 from flowcore.values import thaw
 from flownodes_control.if_ import if_
 from flownodes_control.merge import Merge
-from flowruntime.authoring import FatalNodeError
+from flownodes_control.wait import wait
+from flowruntime.authoring import FatalNodeError, Woken
 from flowruntime.registry import check_catalog
 
 from tests.attempts import attempt, node_type_of
+
+
+async def test_wait_gives_what_came_with_the_signal() -> None:
+    woken = Woken(reason="signal", value={"approved": True})
+    done = await attempt(wait, {}, {"signal": "approval"}, woken=woken)
+    assert [(waited.signal, waited.until) for waited in done.waits] == [("approval", None)]
+    assert done.outputs == {"value": {"approved": True}, "timed_out": False}
+
+
+async def test_wait_tells_when_no_signal_came_in_time() -> None:
+    done = await attempt(wait, {}, {"signal": "approval", "timeout_ms": 5000})
+    assert done.waits[0].until is not None
+    assert done.outputs == {"value": None, "timed_out": True}
 
 
 @pytest.mark.parametrize(

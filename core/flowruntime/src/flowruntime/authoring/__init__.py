@@ -20,6 +20,7 @@ from flowruntime.authoring.definitions import Definition, definition_of, node
 from flowruntime.authoring.expressions import DataExpression, Expression, is_true
 from flowruntime.authoring.handlers import Handler, Mode, make_handler
 from flowruntime.authoring.nodes import Node
+from flowruntime.authoring.waiting import Wait, Woken
 from flowruntime.blobs import BlobWriter
 from flowruntime.secrets import Secret
 
@@ -46,6 +47,8 @@ __all__ = [
     "Run",
     "Secret",
     "Value",
+    "Wait",
+    "Woken",
     "definition_of",
     "is_true",
     "make_handler",

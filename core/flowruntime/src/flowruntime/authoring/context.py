@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Protocol
 
 from flowcore.events import NodeEventType, Path
@@ -10,6 +11,7 @@ from flowcore.executions import idempotency_key
 from flowcore.values import Value
 from flowcore.workflows import Workflow
 
+from flowruntime.authoring.waiting import Woken
 from flowruntime.secrets import Secret
 
 if TYPE_CHECKING:
@@ -38,6 +40,10 @@ class Run(Protocol):
 
     def sources(self, ctx: Context, port: str) -> list[str]:
         """Ids of the nodes whose live connections filled a port, in document order."""
+        ...
+
+    def now_us(self) -> int:
+        """The runtime's clock."""
         ...
 
     async def sleep(self, seconds: float) -> None:
@@ -86,7 +92,7 @@ class Context:
     `config` is the resolved config: an object of the node's config class, or a dict.
     """
 
-    __slots__ = ("_run", "attempt", "config", "inputs", "node_id", "path")
+    __slots__ = ("_run", "attempt", "config", "inputs", "node_id", "path", "woken")
 
     def __init__(  # noqa: PLR0917 - one is made for every attempt, and keywords cost
         self, run: Run, path: Path, node_id: str, attempt: int, inputs: dict[str, Value], config: Any
@@ -97,6 +103,8 @@ class Context:
         self.attempt = attempt
         self.inputs = inputs
         self.config = config
+        #: Why the attempt goes on after it returned `Wait`; None in its first call.
+        self.woken: Woken | None = None
 
     @property
     def execution_id(self) -> str:
@@ -127,6 +135,10 @@ class Context:
     def http(self) -> httpx.AsyncClient:
         """The runtime's one pooled HTTP client, which checks addresses as the operator said."""
         return self._run.http_client()
+
+    def now(self) -> datetime:
+        """The moment by the runtime's clock, UTC."""
+        return datetime.fromtimestamp(self._run.now_us() / 1_000_000, UTC)
 
     async def sleep(self, seconds: float) -> None:
         """Sleep by the runtime's clock, which tests move by hand. Ends early when the attempt is cancelled."""

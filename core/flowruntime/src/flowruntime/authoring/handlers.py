@@ -19,6 +19,7 @@ from flowruntime.authoring.context import Context
 from flowruntime.authoring.definitions import Definition
 from flowruntime.authoring.nodes import Node
 from flowruntime.authoring.signatures import RESULT_PORT, Signature, read_signature
+from flowruntime.authoring.waiting import Wait
 
 __all__ = ["Handler", "Mode", "make_handler"]
 
@@ -92,18 +93,21 @@ def _adapt(definition: Definition, *, is_async: bool) -> Callable[[Context], Any
 
         async def call_plain(ctx: Context) -> Any:
             """The most frequent form, without the two calls."""
-            return {RESULT_PORT: await function(**ctx.inputs)}
+            result = await function(**ctx.inputs)
+            return result if type(result) is Wait else {RESULT_PORT: result}
 
         return call_plain
     if is_async:
 
         async def call_async(ctx: Context) -> Any:
-            return give(await function(**take(ctx)))
+            result = await function(**take(ctx))
+            return result if type(result) is Wait else give(result)
 
         return call_async
 
     def call(ctx: Context) -> Any:
-        return give(function(**take(ctx)))
+        result = function(**take(ctx))
+        return result if type(result) is Wait else give(result)
 
     return call
 

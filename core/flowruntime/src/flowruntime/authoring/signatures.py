@@ -13,6 +13,7 @@ from typing import Annotated, Any, Final, Literal, get_args, get_origin
 
 from flowruntime.authoring.context import Context
 from flowruntime.authoring.expressions import DataExpression, Expression
+from flowruntime.authoring.waiting import Wait
 
 __all__ = ["RESULT_PORT", "Field", "Signature", "is_plain", "read_signature", "split_annotated"]
 
@@ -86,7 +87,7 @@ def read_signature(function: Any) -> Signature:
                 plain=is_plain(annotation),
             )
             (config if parameter.kind is inspect.Parameter.KEYWORD_ONLY else inputs).append(field)
-    outputs, returns = _read_outputs(split_annotated(hints.get("return", Any))[0], name)
+    outputs, returns = _read_outputs(_without_wait(split_annotated(hints.get("return", Any))[0]), name)
     return Signature(
         inputs=tuple(inputs),
         config=tuple(config),
@@ -150,6 +151,13 @@ def _is_plain(annotation: Any, inside: frozenset[Any]) -> bool:
     if origin is Literal:
         return True
     return origin in _CONTAINERS and all(_is_plain(part, inside) for part in get_args(annotation))
+
+
+def _without_wait(returns: Any) -> Any:
+    """A return annotation such as `str | Wait` says the ports by what is left of it."""
+    if get_origin(returns) not in (typing.Union, types.UnionType) or Wait not in get_args(returns):
+        return returns
+    return typing.Union[tuple(part for part in get_args(returns) if part is not Wait)]  # noqa: UP007 - made at run time
 
 
 def _read_outputs(returns: Any, function: str) -> tuple[tuple[Field, ...], Literal["ports", "fields", "value"]]:

@@ -9,7 +9,8 @@ PENDING ────────────────────────
          │                     ├────── cancelled() ──► CANCELLED
          │      due()          ├────── retrying() ───► RETRYING ─┐
          ├─────────────────────┼───────────────────────◄─────────┘
-         └─────────────────────┘ interrupted()
+         ├─────────────────────┤ interrupted()
+         └────── wake() ─────◄─┘ waiting() ► WAITING
 ```
 
 The machine has no clock, no randomness and no I/O. Whatever is called on it is either a decision of the engine that
@@ -33,12 +34,15 @@ from flowcore.events import (
     NodeRetrying,
     NodeSkipped,
     NodeStarted,
+    NodeWaiting,
+    NodeWoken,
     Then,
     WorkflowRetrying,
 )
 from flowcore.values import Value
 from flowcore.workflows import ERROR
 
+from flowruntime.authoring import Woken
 from flowruntime.engine.inputs import Gathered, Skip, gather
 from flowruntime.plan.model import Plan, Source
 
@@ -52,6 +56,7 @@ __all__ = [
     "RUNNING",
     "SKIPPED",
     "SKIPPING",
+    "WAITING",
     "Machine",
 ]
 
@@ -64,6 +69,7 @@ COMPLETED: Final = 5
 FAILED: Final = 6
 SKIPPED: Final = 7
 CANCELLED: Final = 8
+WAITING: Final = 9
 
 
 class Machine:
@@ -82,16 +88,20 @@ class Machine:
         "attempts",
         "completed_flags",
         "contested",
+        "continuing",
         "ended",
         "failures",
         "fired",
         "outputs",
         "plan",
         "running",
+        "signals",
         "skips",
         "status",
         "stopped",
+        "until_us",
         "wired",
+        "woken",
     )
 
     def __init__(self, plan: Plan, *, fired: int | None = None) -> None:
@@ -125,6 +135,14 @@ class Machine:
         #: Failed attempts by node, for the retry policy.
         self.failures: dict[int, int] = {}
         self.running = 0
+        #: Waiting nodes, with the signal they wait for, None for a time alone.
+        self.signals: dict[int, str | None] = {}
+        #: When nodes in backoff and waiting nodes go on, where a time is set.
+        self.until_us: dict[int, int] = {}
+        #: What nodes that waited were woken by; kept until they end or wait again.
+        self.woken: dict[int, Woken] = {}
+        #: Woken nodes whose attempt goes on under its number.
+        self.continuing: set[int] = set()
         #: Nodes that are to be skipped, with the reason: record each with `skipped`.
         self.skips: deque[tuple[int, str]] = deque()
         #: Nodes in the order of their ends.
@@ -145,7 +163,8 @@ class Machine:
         node = ready.popleft()
         self.status[node] = RUNNING
         self.running += 1
-        self.attempts[node] += 1
+        if node not in self.continuing:
+            self.attempts[node] += 1
         return node
 
     def has_ready(self) -> bool:
@@ -167,7 +186,7 @@ class Machine:
     @property
     def has_unfinished(self) -> bool:
         """Whether any node may run or be in backoff; False spares a look at every node."""
-        return self.running > 0 or bool(self.failures)
+        return self.running > 0 or bool(self.failures) or bool(self.signals)
 
     def nodes_with(self, *statuses: int) -> list[int]:
         """The nodes in one of these states. Looks at every node: not for hot paths."""
@@ -182,6 +201,8 @@ class Machine:
         self.completed_flags[node] = 1
         self.outputs[node] = outputs
         self.wired[node] = None
+        if self.woken:
+            self.woken.pop(node, None)
         self.ended.append(node)
         if self.stopped is None:
             self._settle(node)
@@ -191,6 +212,7 @@ class Machine:
         self.running -= 1
         self.status[node] = FAILED
         self.wired[node] = None
+        self.woken.pop(node, None)
         self.ended.append(node)
         if then == "stop":
             self.fail(error)
@@ -200,15 +222,36 @@ class Machine:
         if self.stopped is None:
             self._settle(node)
 
-    def retrying(self, node: int) -> None:
+    def retrying(self, node: int, retry_at_us: int) -> None:
         """The running attempt failed; another one follows when `due` is called."""
         self.running -= 1
         self.status[node] = RETRYING
+        self.until_us[node] = retry_at_us
+        self.woken.pop(node, None)
         self.failures[node] = self.failures.get(node, 0) + 1
+
+    def waiting(self, node: int, signal: str | None, until_us: int | None) -> None:
+        """The running attempt waits for a signal or a time, and holds no slot meanwhile."""
+        self.running -= 1
+        self.status[node] = WAITING
+        self.signals[node] = signal
+        if until_us is not None:
+            self.until_us[node] = until_us
+        self.woken.pop(node, None)
+
+    def wake(self, node: int, woken: Woken) -> None:
+        """What a waiting node waited for is there: its attempt goes on."""
+        del self.signals[node]
+        self.until_us.pop(node, None)
+        self.woken[node] = woken
+        self.continuing.add(node)
+        self.status[node] = READY
+        self._ready.append(node)
 
     def due(self, node: int) -> None:
         """The delay before a node's next attempt is over."""
         if self.status[node] == RETRYING:
+            self.until_us.pop(node, None)
             self.status[node] = READY
             self._ready.append(node)
 
@@ -232,6 +275,8 @@ class Machine:
         """The running or waiting node was ended by a stop of the workflow."""
         if self.status[node] == RUNNING:
             self.running -= 1
+        self.signals.pop(node, None)
+        self.until_us.pop(node, None)
         self.status[node] = CANCELLED
         self.wired[node] = None
         self.ended.append(node)
@@ -264,7 +309,14 @@ class Machine:
             case NodeSkipped():
                 self.skipped(self.plan.index[event.node_id])
             case NodeRetrying():
-                self.retrying(self.plan.index[event.node_id])
+                self.retrying(self.plan.index[event.node_id], event.retry_at_us)
+            case NodeWaiting():
+                self.waiting(self.plan.index[event.node_id], event.signal, event.until_us)
+            case NodeWoken():
+                node = self.plan.index[event.node_id]
+                self.wake(node, Woken(reason=event.reason, value=event.value))
+                self.continuing.discard(node)
+                self._started(node, event.attempt)
             case NodeInterrupted():
                 self.interrupted(self.plan.index[event.node_id])
             case NodeCancelled():

@@ -105,6 +105,21 @@ class Supervisor:
             )
         executor.cancel()
 
+    def signal(self, execution_id: str, name: str, value: Value) -> None:
+        """Wake the nodes that wait for a signal. Raises ExecutionError when none of this execution does."""
+        executor = self._running.get(ExecutionId(execution_id))
+        if executor is None:
+            status = self._journal.record(execution_id).status
+            raise ExecutionError(
+                f"Execution {execution_id!r} does not run here: it is {status}.", code="execution.final"
+            )
+        if not executor.signal(name, value):
+            raise ExecutionError(
+                f"No node of execution {execution_id!r} waits for the signal {name!r}.",
+                code="execution.no_such_wait",
+                remedy="Send it once a node waits; events of the type NodeWaiting say so.",
+            )
+
     def cancel_all(self) -> None:
         """Cancel whatever runs."""
         for executor in self._running.values():

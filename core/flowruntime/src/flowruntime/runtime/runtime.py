@@ -12,7 +12,7 @@ from flowcore.contracts import Clock
 from flowcore.errors import InstallationError, StoreError
 from flowcore.events import Event, ExecutionId
 from flowcore.executions import Execution, ExecutionResult
-from flowcore.values import Value
+from flowcore.values import Value, check_value
 
 from flowruntime.clock import SystemClock
 from flowruntime.engine import Supervisor
@@ -187,6 +187,14 @@ class Runtime:
     def cancel(self, execution_id: str) -> None:
         """Cancel a running execution; it ends soon after. Raises ExecutionError when it does not run here."""
         self._supervisor.cancel(execution_id)
+
+    def signal(self, execution_id: str, name: str, value: Value = None) -> None:
+        """Wake the nodes that wait for a signal, and hand them a value.
+
+        Raises ExecutionError when no node waits for it, and NotAValue for what is no value.
+        """
+        check_value(value)
+        self._supervisor.signal(execution_id, name, value)
 
     # --- inside -------------------------------------------------------------------------------------
 

@@ -3,6 +3,7 @@
 from flowruntime.engine.attempt.failures import AttemptTimeoutError, error_object, is_retryable
 from flowruntime.engine.attempt.instances import Instances, Loader
 from flowruntime.engine.attempt.outputs import check_outputs
+from flowruntime.engine.attempt.resolving import resolve
 from flowruntime.engine.attempt.run import ExecutionRun
 from flowruntime.engine.attempt.secret_texts import SecretTexts
 
@@ -15,4 +16,5 @@ __all__ = [
     "check_outputs",
     "error_object",
     "is_retryable",
+    "resolve",
 ]

@@ -93,6 +93,10 @@ class ExecutionRun:
         numbers = live_sources(node, port, self.machine.outputs, self.machine.completed_flags)
         return [plan.nodes[number].id for number in numbers]
 
+    def now_us(self) -> int:
+        """The runtime's clock."""
+        return self._clock.now_us()
+
     async def sleep(self, seconds: float) -> None:
         """Sleep by the runtime's clock."""
         await self._clock.sleep_until(self._clock.now_us() + round(seconds * 1_000_000))

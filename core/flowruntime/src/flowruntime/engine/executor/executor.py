@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import heapq
 from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
 import anyio
@@ -26,29 +27,30 @@ from flowcore.executions import ExecutionResult, FinalStatus
 from flowcore.policies import DEFAULT_RETRY_POLICY, RetryPolicy, RetryWorkflow
 from flowcore.values import Value
 
-from flowruntime.authoring import Context, Handler
+from flowruntime.authoring import Context, Handler, Wait, Woken
 from flowruntime.bus import Bell
 from flowruntime.engine.attempt import (
     AttemptTimeoutError,
     ExecutionRun,
     Instances,
-    SecretTexts,
     check_outputs,
     error_object,
     is_retryable,
+    resolve,
 )
+from flowruntime.engine.executor.ending import Ends, workflow_outputs
 from flowruntime.engine.executor.recording import Recorder
 from flowruntime.engine.executor.worker import Worker, self_cancelled
-from flowruntime.engine.inputs import complete_inputs, referenced_nodes
-from flowruntime.engine.machine import CANCELLED, COMPLETED, FAILED, RETRYING, RUNNING, SKIPPED, Machine
+from flowruntime.engine.machine import RETRYING, RUNNING, Machine
 from flowruntime.engine.watchdog import NEVER_US, Watchdog
-from flowruntime.plan.model import PlannedNode
 
 __all__ = ["Executor"]
 
 _INLINE_NODES: Final = 64
 #: The limit for an execution's active time where the workflow says none: one hour.
 DEFAULT_EXECUTION_TIME_MS: Final = 3_600_000
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+_MICROSECOND: Final = timedelta(microseconds=1)
 #: Makes the two events that every node has; calling their classes would take twice as long.
 _new: Final = tuple.__new__
 _NO_VALUES: Final[dict[str, Any]] = {}
@@ -86,15 +88,19 @@ class Executor:
         self._watchdog = watchdog
         #: When the watchdog is to call: no later than the earliest deadline.
         self._armed_us = NEVER_US
-        #: (time in microseconds, node) of nodes in backoff, the earliest first.
+        #: (time in microseconds, node) of nodes in backoff and of waiting ones, the earliest first. An entry counts
+        #: only while the machine has that time for the node.
         self._delays: list[tuple[int, int]] = []
+        #: Of waiting nodes: when the attempt began, and how long it has been active, in microseconds.
+        self._suspended: dict[int, tuple[int, int]] = {}
+        #: Since when nothing runs, None while something does.
+        self._idle_since_us: int | None = None
         limit_ms = self._plan.workflow.settings.max_execution_time_ms or DEFAULT_EXECUTION_TIME_MS
         self._deadline_us = started_us + round(limit_ms * 1000)
         #: Rings for the first worker, which stays when all others have gone and only backoffs are left.
         self._delay_over = Bell()
         self._run_attempt = 1
         self._nap: anyio.CancelScope | None = None
-        self._secrets = SecretTexts(run.secrets)
         #: What the execution came to, once it has ended; `ended` rings then.
         self.result: ExecutionResult | None = None
         self.ended = Bell()
@@ -109,7 +115,7 @@ class Executor:
             while True:
                 async with anyio.create_task_group() as self._tasks:
                     await self._work()
-                    while self._delays and self._machine.stopped is None:
+                    while self._waits():
                         await self._delay_over.wait()
                         await self._work()
                 if not self._may_restart():
@@ -137,6 +143,9 @@ class Executor:
     async def _work(self) -> None:
         worker = Worker()
         self._workers.add(worker)
+        if self._idle_since_us is not None:
+            self._count_idle_time(self._now())
+            self._idle_since_us = None
         try:
             while True:
                 with worker.scope:
@@ -156,6 +165,8 @@ class Executor:
                 await anyio.lowlevel.checkpoint()
             node = machine.take()
             if node is None:
+                if not machine.running and self._idle_since_us is None:
+                    self._idle_since_us = self._now()
                 return
             if not self._spare_scheduled and machine.has_ready():
                 self._schedule_spare()
@@ -180,14 +191,19 @@ class Executor:
 
     # --- one attempt --------------------------------------------------------------------------------
 
-    async def _attempt(self, index: int, worker: Worker) -> None:
+    async def _attempt(self, index: int, worker: Worker) -> None:  # noqa: C901, PLR0912, PLR0915 - one function: it is the hot path
         machine, log, now = self._machine, self._log, self._now
         node = self._plan.nodes[index]
         attempt = machine.attempts[index]
         started_us = now()
-        log.append(_new(NodeStarted, (log.seq + 1, started_us, self._path, node.id, attempt, node.type_id)))
-        worker.index, worker.started_us = index, started_us
-        worker.deadline_us = deadline_us = started_us + node.timeout_us
+        deadline_us = started_us + node.timeout_us
+        if index in machine.continuing:
+            machine.continuing.discard(index)
+            started_us, active_us = self._suspended.pop(index, (started_us, 0))
+            deadline_us -= active_us
+        else:
+            log.append(_new(NodeStarted, (log.seq + 1, started_us, self._path, node.id, attempt, node.type_id)))
+        worker.index, worker.started_us, worker.deadline_us = index, started_us, deadline_us
         if deadline_us < self._armed_us:
             self._arm(deadline_us)
         if index in machine.contested:
@@ -200,13 +216,16 @@ class Executor:
             inputs: dict[str, Value] = _NO_VALUES if wired is None else wired
             config = self._instances.configs[index]
             if not node.direct:
-                inputs, config = self._resolve(node, attempt, handler, inputs, config)
+                inputs, config = resolve(node, attempt, handler, inputs, config, self._run)
             ctx = Context(self._run, self._path, node.id, attempt, inputs, config)
+            if machine.woken:
+                ctx.woken = machine.woken.get(index)
             if handler.mode == "async":
                 outputs = await handler.call(ctx)
             else:
                 outputs = handler.call(ctx) if handler.mode == "inline" else await _on_thread(handler, ctx)
-            outputs = check_outputs(node, outputs, inputs)
+            if type(outputs) is not Wait:
+                outputs = check_outputs(node, outputs, inputs)
         except (Exception, SystemExit) as error:  # noqa: BLE001 - the border to the nodes' code
             if worker.index == index:
                 self._failed(index, started_us, error, worker)
@@ -219,7 +238,11 @@ class Executor:
                     self._recorder.cancelled(index)
                 raise
         else:
-            if worker.index == index:  # else its timeout was recorded, and the first outcome stands
+            if worker.index != index:
+                pass  # its timeout was recorded, and the first outcome stands
+            elif type(outputs) is Wait:
+                self._suspend(index, outputs, worker)
+            else:
                 ended_us = now()
                 duration_ms = (ended_us - started_us) / 1000
                 fields = (log.seq + 1, ended_us, self._path, node.id, attempt, outputs, duration_ms, None, None)
@@ -228,31 +251,6 @@ class Executor:
         worker.index = -1
         if machine.skips:
             self._recorder.skips()
-
-    def _resolve(
-        self, node: PlannedNode, attempt: int, handler: Handler, wired: dict[str, Value], config: Any
-    ) -> tuple[dict[str, Value], Any]:
-        """Inputs and config of an attempt whose node has more than wires and a constant config."""
-        run = self._run
-        roots: dict[str, Any] = {}
-        if node.fixed is not None or node.static_config is None:
-            roots = {
-                "input": run.inputs,
-                "vars": run.workflow.vars,
-                "run": {**run.info, "attempt": attempt},
-                "secrets": self._secrets,
-            }
-            if node.referenced:
-                machine = self._machine
-                roots["nodes"] = referenced_nodes(node.referenced, machine.outputs, machine.completed_flags)
-        inputs = complete_inputs(node, wired, run.inputs, roots)
-        if node.static_config is None:
-            roots["inputs"] = inputs
-            resolved = node.config.resolve(roots)
-            if node.check_config is not None:
-                node.check_config(resolved)
-            config = resolved if handler.read_config is None else handler.read_config(resolved)
-        return inputs, config
 
     def _failed(self, index: int, started_us: int, raised: BaseException, worker: Worker) -> None:
         machine, node = self._machine, self._plan.nodes[index]
@@ -266,9 +264,7 @@ class Executor:
             )
             retry_at_us = now_us + round(delay_ms * 1000)
             self._recorder.retrying(index, error, now_us, delay_ms, retry_at_us)
-            heapq.heappush(self._delays, (retry_at_us, index))
-            if retry_at_us < self._armed_us:
-                self._arm(retry_at_us)
+            self._sleep_until(retry_at_us, index)
             return
         self._recorder.failed(index, error, now_us, (now_us - started_us) / 1000)
         if node.then == "stop":
@@ -289,24 +285,77 @@ class Executor:
             for worker in list(self._workers):
                 if worker.index >= 0 and worker.deadline_us <= now_us:
                     self._time_out(worker)
+        self._count_idle_time(now_us)
         while self._delays and self._delays[0][0] <= now_us:
-            machine.due(heapq.heappop(self._delays)[1])
+            due_us, index = heapq.heappop(self._delays)
+            if machine.until_us.get(index) != due_us:
+                continue  # the node was woken before by something else
+            if machine.status[index] == RETRYING:
+                machine.due(index)
+            else:
+                self._recorder.woken(index, Woken(reason="due"))
         if machine.stopped is None and self._deadline_us <= now_us:
             self._time_out_execution()
         if machine.skips:
             self._recorder.skips()
-        if self._delay_over.waited_for:
-            self._delay_over.ring()
-        elif not self._spare_scheduled and machine.has_ready():
-            self._schedule_spare()
+        self._go_on()
         times = [worker.deadline_us for worker in self._workers if worker.index >= 0]
         times.append(self._delays[0][0] if self._delays else NEVER_US)
-        self._armed_us = NEVER_US if machine.stopped is not None else min(*times, self._deadline_us)
+        if self._idle_since_us is None:
+            times.append(self._deadline_us)
+        self._armed_us = NEVER_US if machine.stopped is not None else min(times)
         return self._armed_us
 
     def _arm(self, at_us: int) -> None:
         self._armed_us = min(at_us, self._deadline_us)
         self._watchdog.arm(self._armed_us, self)
+
+    def signal(self, name: str, value: Value) -> int:
+        """Wake all nodes that wait for this signal; how many there were."""
+        machine = self._machine
+        waiting = [index for index, signal in machine.signals.items() if signal == name]
+        if waiting:
+            self._count_idle_time(self._now())
+        for index in waiting:
+            self._recorder.woken(index, Woken(reason="signal", value=value))
+        self._go_on()
+        return len(waiting)
+
+    def _waits(self) -> bool:
+        """Whether anything is left that will go on later."""
+        machine = self._machine
+        return machine.stopped is None and bool(machine.until_us or machine.signals)
+
+    def _go_on(self) -> None:
+        """Let somebody take what is ready now: the first worker when it waits, else a spare one."""
+        if not self._machine.has_ready():
+            return
+        self._idle_since_us = None
+        if self._delay_over.waited_for:
+            self._delay_over.ring()
+        elif not self._spare_scheduled:
+            self._schedule_spare()
+
+    def _suspend(self, index: int, wait: Wait, worker: Worker) -> None:
+        """The attempt waits: it holds nothing from here on but its inputs."""
+        now_us = self._now()
+        begun_us = worker.deadline_us - self._plan.nodes[index].timeout_us  # moved back by what was active before
+        self._suspended[index] = (worker.started_us, now_us - begun_us)
+        until_us = None if wait.until is None else (wait.until - _EPOCH) // _MICROSECOND
+        self._recorder.waiting(index, now_us, until_us, wait)
+        if until_us is not None:
+            self._sleep_until(until_us, index)
+
+    def _sleep_until(self, due_us: int, index: int) -> None:
+        heapq.heappush(self._delays, (due_us, index))
+        if due_us < self._armed_us:
+            self._arm(due_us)
+
+    def _count_idle_time(self, now_us: int) -> None:
+        """Time in which nothing runs does not count against the execution's limit."""
+        if self._idle_since_us is not None:
+            self._deadline_us += now_us - self._idle_since_us
+            self._idle_since_us = now_us
 
     def _time_out(self, worker: Worker) -> None:
         index = worker.index
@@ -335,8 +384,8 @@ class Executor:
         if machine.has_unfinished:
             for index in machine.nodes_with(RUNNING):
                 self._recorder.interrupted(index)
-            for index in machine.nodes_with(RETRYING):
-                machine.due(index)
+            for index, due_us in machine.until_us.items():
+                self._sleep_until(due_us, index)
         if machine.skips:
             self._recorder.skips()
 
@@ -359,12 +408,9 @@ class Executor:
         delay_ms = DEFAULT_RETRY_POLICY.delay_after(self._run_attempt, self._jitter())
         self._run_attempt += 1
         retry_at_us = self._recorder.restarting(self._run_attempt, delay_ms)
+        self._suspended.clear()
         with anyio.CancelScope() as self._nap:
-            if retry_at_us >= self._deadline_us:
-                await self._clock.sleep_until(self._deadline_us)
-                self._time_out_execution()
-            else:
-                await self._clock.sleep_until(retry_at_us)
+            await self._clock.sleep_until(retry_at_us)
         self._nap = None
         if machine.skips and machine.stopped is None:
             self._recorder.skips()
@@ -388,21 +434,12 @@ class Executor:
         error = broken or machine.error
         if status == "succeeded":
             try:
-                outputs = self._outputs()
+                outputs = workflow_outputs(machine, self._run, self._run_attempt)
             except NodeError as raised:
                 status = "failed"
                 error = error_object(raised, node_id=None, path=TOP, attempt=0)
-        nodes, by_status = self._plan.nodes, machine.status
-        ended: dict[int, list[str]] = {COMPLETED: [], SKIPPED: [], FAILED: [], CANCELLED: []}
-        node_outputs: dict[str, dict[str, Value]] = {}
-        for index in machine.ended:
-            node_id = nodes[index].id
-            ended[by_status[index]].append(node_id)
-            if by_status[index] == COMPLETED:
-                node_outputs[node_id] = machine.outputs[index] or {}
-        shown = None
-        if error is not None and status == "failed":
-            shown = {**error, "completed": ended[COMPLETED]}
+        ends = Ends.of(machine)
+        shown = {**error, "completed": list(ends.completed)} if error is not None and status == "failed" else None
         now_us = self._now()
         duration_ms = (now_us - self._started_us) / 1000
         log.append(WorkflowCompleted(log.seq + 1, now_us, status, outputs, shown, duration_ms))
@@ -412,31 +449,17 @@ class Executor:
             workflow_id=self._plan.workflow.id,
             status=status,
             outputs=outputs,
-            node_outputs=node_outputs,
-            completed_nodes=tuple(ended[COMPLETED]),
-            skipped_nodes=tuple(ended[SKIPPED]),
-            failed_nodes=tuple(ended[FAILED]),
-            total_nodes=len(nodes),
+            node_outputs=ends.node_outputs,
+            completed_nodes=ends.completed,
+            skipped_nodes=ends.skipped,
+            failed_nodes=ends.failed,
+            total_nodes=len(self._plan.nodes),
             error=shown,
             started_at=timestamp_text(self._started_us),
             duration_ms=duration_ms,
         )
         self.ended.ring()
         return self.result
-
-    def _outputs(self) -> Value:
-        plan, machine = self._plan, self._machine
-        if plan.outputs is None:
-            return {
-                plan.nodes[index].id: machine.outputs[index] for index in plan.ends if machine.completed_flags[index]
-            }
-        roots: dict[str, Any] = {
-            "input": self._run.inputs,
-            "vars": self._run.workflow.vars,
-            "run": {**self._run.info, "attempt": self._run_attempt},
-            "nodes": referenced_nodes(plan.output_references, machine.outputs, machine.completed_flags),
-        }
-        return plan.outputs.resolve(roots)
 
 
 async def _on_thread(handler: Handler, ctx: Context) -> Any:

@@ -13,11 +13,14 @@ from flowcore.events import (
     NodeInterrupted,
     NodeRetrying,
     NodeSkipped,
+    NodeWaiting,
+    NodeWoken,
     Path,
     WorkflowRetrying,
 )
 
-from flowruntime.engine.machine import RETRYING, RUNNING, Machine
+from flowruntime.authoring import Wait, Woken
+from flowruntime.engine.machine import RETRYING, RUNNING, WAITING, Machine
 from flowruntime.journal import ExecutionLog
 from flowruntime.plan.model import PlannedNode
 
@@ -40,13 +43,27 @@ class Recorder:
         """The attempt failed and another follows."""
         log, node_id, attempt = self._log, self._nodes[index].id, self._machine.attempts[index]
         log.append(NodeRetrying(log.seq + 1, now_us, self._path, node_id, attempt, error, delay_ms, retry_at_us, None))
-        self._machine.retrying(index)
+        self._machine.retrying(index, retry_at_us)
 
     def failed(self, index: int, error: ErrorObject, now_us: int, duration_ms: float) -> None:
         """The last attempt failed."""
         log, node, attempt = self._log, self._nodes[index], self._machine.attempts[index]
         log.append(NodeFailed(log.seq + 1, now_us, self._path, node.id, attempt, error, node.then, duration_ms, None))
         self._machine.failed(index, error, node.then)
+
+    def waiting(self, index: int, now_us: int, until_us: int | None, wait: Wait) -> None:
+        """The attempt waits."""
+        log, node_id, attempt = self._log, self._nodes[index].id, self._machine.attempts[index]
+        log.append(
+            NodeWaiting(log.seq + 1, now_us, self._path, node_id, attempt, until_us, wait.signal, wait.reason, None)
+        )
+        self._machine.waiting(index, wait.signal, until_us)
+
+    def woken(self, index: int, woken: Woken) -> None:
+        """What the node waited for is there."""
+        log, node_id, attempt = self._log, self._nodes[index].id, self._machine.attempts[index]
+        log.append(NodeWoken(log.seq + 1, self._now(), self._path, node_id, attempt, woken.reason, woken.value))
+        self._machine.wake(index, woken)
 
     def interrupted(self, index: int) -> None:
         """The attempt was running when its process went away."""
@@ -71,7 +88,7 @@ class Recorder:
     def end_the_rest(self) -> None:
         """What still runs or waits when the run was stopped gets its event."""
         if self._machine.has_unfinished:
-            for index in self._machine.nodes_with(RUNNING, RETRYING):
+            for index in self._machine.nodes_with(RUNNING, RETRYING, WAITING):
                 self.cancelled(index)
 
     def restarting(self, run_attempt: int, delay_ms: float) -> int:

@@ -1,0 +1,54 @@
+"""What an execution came to: the workflow's outputs, and how its nodes ended."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Self
+
+from flowcore.values import Value
+
+from flowruntime.authoring import Run
+from flowruntime.engine.inputs import referenced_nodes
+from flowruntime.engine.machine import CANCELLED, COMPLETED, FAILED, SKIPPED, Machine
+
+__all__ = ["Ends", "workflow_outputs"]
+
+
+@dataclass(frozen=True, slots=True)
+class Ends:
+    """Node ids in the order of their ends, and what the completed ones gave."""
+
+    completed: tuple[str, ...]
+    skipped: tuple[str, ...]
+    failed: tuple[str, ...]
+    node_outputs: dict[str, dict[str, Value]]
+
+    @classmethod
+    def of(cls, machine: Machine) -> Self:
+        """The ends so far, in one pass."""
+        nodes, by_status = machine.plan.nodes, machine.status
+        ended: dict[int, list[str]] = {COMPLETED: [], SKIPPED: [], FAILED: [], CANCELLED: []}
+        node_outputs: dict[str, dict[str, Value]] = {}
+        for index in machine.ended:
+            node_id = nodes[index].id
+            ended[by_status[index]].append(node_id)
+            if by_status[index] == COMPLETED:
+                node_outputs[node_id] = machine.outputs[index] or {}
+        return cls(tuple(ended[COMPLETED]), tuple(ended[SKIPPED]), tuple(ended[FAILED]), node_outputs)
+
+
+def workflow_outputs(machine: Machine, run: Run, run_attempt: int) -> Value:
+    """The outputs that the document declares, else those of the nodes that nothing follows.
+
+    Raises NodeError when an expression of the document's outputs cannot be evaluated.
+    """
+    plan = machine.plan
+    if plan.outputs is None:
+        return {plan.nodes[index].id: machine.outputs[index] for index in plan.ends if machine.completed_flags[index]}
+    roots: dict[str, Any] = {
+        "input": run.inputs,
+        "vars": run.workflow.vars,
+        "run": {**run.info, "attempt": run_attempt},
+        "nodes": referenced_nodes(plan.output_references, machine.outputs, machine.completed_flags),
+    }
+    return plan.outputs.resolve(roots)
