@@ -8,6 +8,7 @@ BIN := .venv/bin
 PROJECTS := pyproject.toml $(sort $(wildcard core/*/pyproject.toml flownodes-*/pyproject.toml \
                                              plugins/*/pyproject.toml apps/*/pyproject.toml))
 FOLDERS := $(patsubst %/,./%,$(filter-out ./,$(dir $(PROJECTS))))
+AS_ROOT := $(shell [ "$$(id -u)" = 0 ] || echo sudo -n)
 NEW_ENOUGH := import sys; sys.exit(sys.version_info < (3, 11))
 
 # Each candidate is asked for its version: a name on PATH may be old, or a shim with nothing behind it.
@@ -22,6 +23,9 @@ run: .venv/installed ## set up, then run the example workflow
 	@$(BIN)/python examples/make_run.py
 
 test: .venv/installed ## set up, then check everything: format, lint, types, layers, tests
+	@# The TLS tests make a certificate; without openssl they are skipped, visibly.
+	@command -v openssl >/dev/null || { $(AS_ROOT) apt-get update -qq && $(AS_ROOT) apt-get install -y -qq openssl; } \
+		|| echo 'The TLS tests will be skipped. To run them: apt-get install openssl' >&2
 	@$(BIN)/poe check
 
 bench: .venv/installed ## set up, then measure the engine against hand-written asyncio
