@@ -28,8 +28,9 @@ test: .venv/installed ## set up, then check everything: format, lint, types, lay
 		|| echo 'The TLS tests will be skipped. To run them: apt-get install openssl' >&2
 	@$(BIN)/poe check
 
+# More words go on: make bench WORDS='--quick', WORDS='--only chain fan', WORDS='soak', WORDS='profile chain'.
 bench: .venv/installed ## set up, then measure the engine against hand-written asyncio
-	@$(BIN)/python benchmarks/engine.py
+	@$(BIN)/python -m benchmarks $(WORDS)
 
 venv: .venv/installed ## set up .venv with the whole workspace, editable
 

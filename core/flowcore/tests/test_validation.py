@@ -204,9 +204,50 @@ def test_ports_by_each_come_from_the_config() -> None:
     assert problem.remedy.startswith("Did you mean 'big'? There are 'default', 'big', 'small'")
 
 
-def test_a_port_by_each_may_not_take_a_reserved_name() -> None:
-    switch = {"node_type": "control.switch", "config": {"cases": [{"port": "ok"}, {"port": "error"}]}}
-    assert found(workflow({"switch": switch})) == [("port.reserved", "/nodes/0/config/cases")]
+@pytest.mark.parametrize(
+    ("cases", "expected"),
+    [
+        ([{"port": "ok"}, {"port": "error"}], [("port.reserved", "/1/port")]),
+        ([{"port": "done"}, {"port": "after"}], [("port.reserved", "/0/port"), ("port.reserved", "/1/port")]),
+        ([{"port": "ok"}, {"port": "default"}], [("port.reserved", "/1/port")]),
+        (
+            [{"port": "a"}, {"port": "b"}, {"port": "a"}, {"port": "a"}],
+            [("port.duplicate", "/2/port"), ("port.duplicate", "/3/port")],
+        ),
+        (
+            [{"port": "${{ vars.p }}"}, {"port": "$${{ p }}"}],
+            [("port.computed", "/0/port"), ("port.computed", "/1/port")],
+        ),
+        ([{"port": "ok"}, "${{ vars.case }}"], [("port.computed", "/1")]),
+        ("${{ vars.cases }}", [("port.computed", "")]),
+    ],
+)
+def test_the_ports_by_each_have_names_of_their_own_that_stand_in_the_document(
+    cases: Any, expected: list[tuple[str, str]]
+) -> None:
+    switch = {"node_type": "control.switch", "config": {"cases": cases}}
+    problems = check(workflow({"switch": switch, "inactive": {**switch, "disabled": True}}))
+    for index, node_id in enumerate(("switch", "inactive")):
+        place = f"/nodes/{index}/config/cases"
+        ours = [problem for problem in problems if problem.pointer.startswith(place)]
+        assert [(problem.code, problem.pointer) for problem in ours] == [
+            (code, place + pointer) for code, pointer in expected
+        ]
+        assert all(problem.severity == "error" and repr(node_id) in problem.message for problem in ours)
+
+
+def test_a_port_that_is_listed_twice_says_where_it_was_first() -> None:
+    switch = {"node_type": "control.switch", "config": {"cases": [{"port": "a"}, {"port": "b"}, {"port": "b"}]}}
+    (problem,) = check(workflow({"switch": switch}))
+    assert (
+        problem.message
+        == "The port 'b' of node 'switch' (control.switch) is listed before, at /nodes/0/config/cases/1."
+    )
+
+
+@pytest.mark.parametrize("cases", [None, 1, "x", {}, [], [1, None, "x"], [{}, {"port": None}, {"port": 3}]])
+def test_a_list_of_ports_of_another_shape_is_left_to_the_config_schema(cases: Any) -> None:
+    assert check(workflow({"switch": {"node_type": "control.switch", "config": {"cases": cases}}})) == []
 
 
 def test_any_input_port_takes_every_name() -> None:

@@ -2,25 +2,25 @@
 
 from __future__ import annotations
 
+import ssl
 from typing import Any, Final
 
 import anyio
 import httpx
-from flowruntime.authoring import Context, FatalNodeError, Node, Port, Value, node
-from flowruntime.http import MAX_REDIRECTS
+from flowruntime.authoring import Context, Node, NodeError, Port, Value, node
 
 from flownodes_http.bodies import read_body, read_excerpt
 from flownodes_http.failures import failure_of, no_answer_in_time, status_failure
-from flownodes_http.outgoing import build_request, is_sendable, masked
+from flownodes_http.outgoing import build_request, sends_key
+from flownodes_http.sending import send
 from flownodes_http.settings import READS, RequestConfig, names_status
+from flownodes_http.urls import masked
 
 __all__ = ["Request"]
 
 _FIRST_FAILURE: Final = 400
-#: Headers of one's own that may follow a redirect to another origin; any other may be a key.
-_HARMLESS: Final = frozenset(
-    {"accept", "accept-encoding", "accept-language", "content-length", "content-type", "range", "user-agent"}
-)
+#: How long the body of a failure is waited for.
+_EXCERPT_SECONDS: Final = 5
 
 
 @node(
@@ -34,12 +34,12 @@ _HARMLESS: Final = frozenset(
             name="url",
             schema={"type": "string"},
             required=True,
-            description="Where to: a whole http or https URL.",
+            description="Where to: a whole http or https URL, such as https://example.com/path.",
         ),
         Port(
             name="body",
-            description="What to send: objects and arrays go as JSON (as a form, if the Content-Type header "
-            "says so), texts as they are, Blobs as their bytes; null sends nothing.",
+            description="What to send: objects and arrays go as JSON, texts as they are, Blobs as their bytes, "
+            "streamed; null sends nothing. `body_format` says it otherwise.",
         ),
     ],
     outputs=[
@@ -47,12 +47,23 @@ _HARMLESS: Final = frozenset(
         Port(
             name="body",
             schema={"type": ["string", "object"]},
-            description="What came back: text when the media type is text, JSON, XML or a form, else a Blob.",
+            description="What came back: text when the media type is text, JSON, XML or a form, else a Blob; "
+            "`response_format` says it otherwise.",
         ),
         Port(
             name="headers",
-            schema={"type": "object", "additionalProperties": {"type": "string"}},
-            description="The answer's headers by lower-case name; repeated ones are joined by a comma.",
+            schema={
+                "type": "object",
+                "properties": {"set-cookie": {"type": "array", "items": {"type": "string"}}},
+                "additionalProperties": {"type": "string"},
+            },
+            description="The answer's headers by lower-case name; repeated ones are joined by a comma, but "
+            "`set-cookie` is an array.",
+        ),
+        Port(
+            name="url",
+            schema={"type": "string"},
+            description="The URL that answered in the end, after redirects, without its query.",
         ),
     ],
     config=RequestConfig,
@@ -72,6 +83,32 @@ _HARMLESS: Final = frozenset(
             "config": {"method": "POST", "accept_status": [409]},
             "inputs": {"url": "https://api.example.com/items", "body": {"name": "Ada"}},
         },
+        {
+            "title": "Send a form",
+            "config": {"method": "POST", "body_format": "form"},
+            "inputs": {"url": "https://example.com/search", "body": {"q": "flow nodes", "tag": ["a", "b"]}},
+        },
+        {
+            "title": "Upload a file with a field beside it",
+            "config": {"method": "POST", "body_format": "multipart"},
+            "inputs": {
+                "url": "https://example.com/upload",
+                "body": {
+                    "title": "Notes",
+                    "file": {"content": "a,b\n1,2\n", "filename": "notes.csv", "media_type": "text/csv"},
+                },
+            },
+        },
+        {
+            "title": "Fetch a large file as a Blob, with a client certificate",
+            "config": {
+                "response_format": "blob",
+                "max_response_bytes": 67108864,
+                "timeout_ms": 120000,
+                "tls": {"certificate": "${{ secrets.CLIENT_CERT }}", "key": "${{ secrets.CLIENT_KEY }}"},
+            },
+            "inputs": {"url": "https://files.example.com/export.csv"},
+        },
     ],
 )
 class Request(Node):
@@ -80,71 +117,56 @@ class Request(Node):
     async def execute(self, ctx: Context) -> dict[str, Value]:
         """Send the request and read the answer. Raises NodeError with a code of `http.…`."""
         config: RequestConfig = ctx.config
-        request = build_request(ctx.http, ctx.inputs["url"], ctx.inputs.get("body"), config, key=ctx.idempotency_key)
+        client = ctx.http
+        request = build_request(client, ctx.inputs["url"], ctx.inputs.get("body"), config, key=ctx.idempotency_key)
         shown = masked(request.url)
-        has_key = config.idempotency_header is not None and config.idempotency_header in request.headers
-        repeatable = config.method in READS or has_key
-        ctx.events.info(f"{config.method} {shown}")
+        repeatable = config.method in READS or sends_key(config)
+        if config.tls is not None and not config.tls.verify:
+            ctx.events.warning(f"The certificate of {shown} is not checked: anyone in between can read and answer.")
+        deadline = anyio.current_time() + config.timeout_ms / 1000
         try:
             with anyio.fail_after(config.timeout_ms / 1000):
-                response = await _send(ctx.http, request, config)
-                try:
-                    return await _read(response, config, repeatable=repeatable)
-                finally:
-                    await response.aclose()
+                response = await send(client, request, config, ctx.events)
+            try:
+                if _is_failure(response.status_code, config):
+                    raise await _failure(response, ctx, deadline, repeatable=repeatable)
+                with anyio.fail_after(deadline - anyio.current_time()):
+                    return await _answer(response, ctx)
+            finally:
+                await response.aclose()
         except TimeoutError as error:
-            raise no_answer_in_time(shown, repeatable=repeatable) from error
-        except httpx.HTTPError as error:
-            raise failure_of(error, shown, repeatable=repeatable) from error
+            raise no_answer_in_time(shown, config, repeatable=repeatable) from error
+        except (httpx.HTTPError, ssl.SSLError) as error:
+            raise failure_of(error, shown, config, repeatable=repeatable) from error
 
 
-async def _send(client: httpx.AsyncClient, request: httpx.Request, config: RequestConfig) -> httpx.Response:
-    """The answer, its body not yet read. Redirects are followed here: httpx would read their bodies whole."""
-    first = request
-    for _ in range(MAX_REDIRECTS + 1):
-        try:
-            response = await client.send(request, stream=True, follow_redirects=False)
-        except UnicodeError as error:  # what httpx raises when the host of the Location cannot be a name
-            raise _bad_redirect(request.url) from error
-        if not config.follow_redirects or response.next_request is None:
-            return response
-        await response.aclose()
-        if not is_sendable(response.next_request.url):
-            raise _bad_redirect(request.url)
-        request = response.next_request
-        if _origin(request.url) != _origin(first.url):
-            for name in config.headers:
-                if name.lower() not in _HARMLESS:
-                    request.headers.pop(name, None)
-    raise FatalNodeError(
-        f"{masked(first.url)} redirects more than {MAX_REDIRECTS} times, which is the limit.",
-        code="http.redirects",
-        remedy="Use the last URL itself, or set `follow_redirects` to false.",
+def _is_failure(status: int, config: RequestConfig) -> bool:
+    """Whether a status fails the node."""
+    return status >= _FIRST_FAILURE and not names_status(config.accept_status, status)
+
+
+async def _failure(response: httpx.Response, ctx: Context, deadline: float, *, repeatable: bool) -> NodeError:
+    seconds = max(0.0, min(_EXCERPT_SECONDS, deadline - anyio.current_time()))
+    details: dict[str, Any] = {
+        "status": response.status_code,
+        "headers": _headers(response),
+        "body": await read_excerpt(response, seconds=seconds),
+    }
+    retry = repeatable and names_status(ctx.config.retry_status, response.status_code)
+    return status_failure(response, masked(response.url), details, retry=retry, now=ctx.now())
+
+
+async def _answer(response: httpx.Response, ctx: Context) -> dict[str, Value]:
+    config: RequestConfig = ctx.config
+    body = await read_body(
+        response, config.response_format, max_bytes=config.max_response_bytes, warn=ctx.events.warning
     )
+    url = response.url.copy_with(userinfo=b"", query=None, fragment=None)
+    return {"status": response.status_code, "body": body, "headers": _headers(response), "url": str(url)}
 
 
-def _bad_redirect(url: httpx.URL) -> FatalNodeError:
-    return FatalNodeError(
-        f"{masked(url)} redirects to something that is no http or https URL.",
-        code="http.redirects",
-        remedy="Set `follow_redirects` to false to see where to.",
-    )
-
-
-async def _read(response: httpx.Response, config: RequestConfig, *, repeatable: bool) -> dict[str, Value]:
-    status = response.status_code
-    headers = {name: response.headers[name] for name in response.headers}
-    if status >= _FIRST_FAILURE and not names_status(config.accept_status, status):
-        details: dict[str, Any] = {
-            "status": status,
-            "headers": headers,
-            "body": await read_excerpt(response),
-        }
-        retry = repeatable and names_status(config.retry_status, status)
-        raise status_failure(response, masked(response.url), details, retry=retry)
-    body = await read_body(response, max_bytes=config.max_response_bytes)
-    return {"status": status, "body": body, "headers": headers}
-
-
-def _origin(url: httpx.URL) -> tuple[str, str, int | None]:
-    return url.scheme, url.host, url.port
+def _headers(response: httpx.Response) -> dict[str, Value]:
+    headers: dict[str, Value] = {name: response.headers[name] for name in response.headers}
+    if "set-cookie" in headers:  # the one header that cannot be joined: a comma may stand inside a cookie
+        headers["set-cookie"] = response.headers.get_list("set-cookie")
+    return headers

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Final, Literal, TypeAlias
 
+from flowruntime.http import CONNECT_SECONDS, MAX_REDIRECTS
 from msgspec import Meta, Struct
 
 __all__ = [
@@ -11,26 +12,33 @@ __all__ = [
     "READS",
     "BasicAuth",
     "BearerAuth",
+    "BodyFormat",
     "RequestConfig",
+    "ResponseFormat",
+    "Scalar",
     "Status",
+    "TlsConfig",
     "names_status",
 ]
 
 #: Methods that change nothing.
-READS: Final = ("GET", "HEAD", "OPTIONS")
+READS: Final = ("GET", "HEAD", "OPTIONS", "TRACE")
 #: The size limit of a response after decoding, 10 MiB.
 MAX_RESPONSE_BYTES: Final = 10 * 1024 * 1024
 
-Method: TypeAlias = Literal["GET", "HEAD", "OPTIONS", "POST", "PUT", "PATCH", "DELETE"]
+Method: TypeAlias = Literal["GET", "HEAD", "OPTIONS", "TRACE", "POST", "PUT", "PATCH", "DELETE"]
+BodyFormat: TypeAlias = Literal["auto", "json", "form", "multipart", "text"]
+ResponseFormat: TypeAlias = Literal["auto", "text", "blob"]
 #: A status, or a class of them such as "4xx".
 Status: TypeAlias = Annotated[int, Meta(ge=100, le=599)] | Annotated[str, Meta(pattern="^[1-5]xx$")]
 Scalar: TypeAlias = str | int | float | bool | None
+_Milliseconds: TypeAlias = Annotated[float, Meta(gt=0)]
 
 
 class BasicAuth(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_field="type", tag="basic"):
     """User name and password (RFC 7617)."""
 
-    username: Annotated[str, Meta(description="The user name.")]
+    username: Annotated[str, Meta(description="The user name, without a colon.")]
     password: Annotated[str, Meta(description="The password: `${{ secrets.NAME }}`.")]
 
 
@@ -40,45 +48,102 @@ class BearerAuth(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, 
     token: Annotated[str, Meta(description="The token: `${{ secrets.NAME }}`.")]
 
 
+class TlsConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Certificates and keys: PEM texts, best from secrets, or paths of PEM files where every address may be reached."""
+
+    verify: Annotated[
+        bool,
+        Meta(description="Whether the server's certificate is checked; false gives a Warning with every request."),
+    ] = True
+    ca: Annotated[
+        str | None,
+        Meta(description="Certificates of the authorities to trust in place of the usual ones."),
+    ] = None
+    certificate: Annotated[
+        str | None,
+        Meta(description="The client's certificate. It is not shown to another origin after a redirect."),
+    ] = None
+    key: Annotated[
+        str | None,
+        Meta(description="The key of the client's certificate, unless it stands in the same PEM."),
+    ] = None
+    key_password: Annotated[
+        str | None,
+        Meta(description="The password of the key, if it has one: `${{ secrets.NAME }}`."),
+    ] = None
+
+
 class RequestConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """How the request is made and which answers are good."""
 
     method: Annotated[
         Method,
-        Meta(title="Method", description="GET, HEAD and OPTIONS read, all others write."),
+        Meta(title="Method", description="GET, HEAD, OPTIONS and TRACE read, all others write."),
     ] = "GET"
     headers: Annotated[
-        dict[str, Scalar],
-        Meta(title="Headers", description="Headers to send, by name; null leaves one out."),
+        dict[str, Scalar | list[Scalar]],
+        Meta(
+            title="Headers",
+            description="Headers to send, by name; an array repeats the header, null leaves it out.",
+        ),
     ] = {}
     query: Annotated[
         dict[str, Scalar | list[Scalar]],
         Meta(
             title="Query",
             description="Parameters for the URL's query, in place of those of the same name there; "
-            "an array repeats the name, null leaves it out.",
+            "an array repeats the name, null counts as not there, an empty text is sent as one.",
         ),
     ] = {}
+    body_format: Annotated[
+        BodyFormat,
+        Meta(
+            title="Body format",
+            description="How the body is written. `auto`: texts as they are, objects and arrays as JSON, or as what "
+            "the Content-Type header says of `form` and `multipart`. `json`: everything as JSON, texts too. `form`: an "
+            "object, URL-encoded. `multipart`: an object of texts and files, a file being a Blob, or "
+            "`{content, filename, media_type}`. `text`: in the charset of the Content-Type header. A Blob that is the "
+            "whole body goes as its bytes.",
+        ),
+    ] = "auto"
     auth: Annotated[
         BasicAuth | BearerAuth | None,
         Meta(title="Authentication", description="What the Authorization header says."),
     ] = None
     timeout_ms: Annotated[
-        float,
+        _Milliseconds,
         Meta(
             title="Timeout",
-            gt=0,
-            description="Milliseconds for the whole exchange, redirects and body included.",
+            description="Milliseconds for the whole exchange: connecting, redirects, and both bodies.",
         ),
     ] = 30_000
+    connect_timeout_ms: Annotated[
+        _Milliseconds,
+        Meta(title="Connect timeout", description="Milliseconds for making a connection, TLS included."),
+    ] = CONNECT_SECONDS * 1000
+    read_timeout_ms: Annotated[
+        _Milliseconds | None,
+        Meta(
+            title="Read timeout",
+            description="Milliseconds that the server may be silent, or take nothing; null: as long as the whole.",
+        ),
+    ] = None
     follow_redirects: Annotated[
         bool,
         Meta(
             title="Follow redirects",
-            description="Whether to go where a redirect points, 5 times at most. Authentication and headers "
-            "of one's own do not go to another origin.",
+            description="Whether to go where a redirect points. Authentication, headers of one's own and a client "
+            "certificate do not go to another origin.",
         ),
     ] = True
+    max_redirects: Annotated[
+        int,
+        Meta(title="Redirects at most", ge=0, le=20, description="How many redirects are followed; one more fails."),
+    ] = MAX_REDIRECTS
+    tls: Annotated[
+        TlsConfig | None,
+        Meta(title="TLS", description="Other authorities, a client certificate; null: as usual."),
+    ] = None
     accept_status: Annotated[
         tuple[Status, ...],
         Meta(
@@ -100,9 +165,18 @@ class RequestConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
         str | None,
         Meta(
             title="Idempotency header",
-            description="The header in which writes send a key that is the same in every attempt; null sends none.",
+            description="The header in which writes send a key that is the same in every attempt; null or an empty "
+            "text sends none.",
         ),
     ] = "Idempotency-Key"
+    response_format: Annotated[
+        ResponseFormat,
+        Meta(
+            title="Response format",
+            description="What the body of the answer becomes. `auto`: text when its media type is text, JSON, XML or "
+            "a form, else a Blob. `text`, `blob`: that, whatever the media type.",
+        ),
+    ] = "auto"
     max_response_bytes: Annotated[
         int,
         Meta(

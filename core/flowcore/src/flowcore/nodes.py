@@ -34,6 +34,7 @@ __all__ = [
     "Stability",
     "effects_of",
     "ports_of",
+    "value_at",
 ]
 
 #: The timeout of an attempt where neither the document nor the type says one.
@@ -258,7 +259,7 @@ def effects_of(effects: Effects, config: Any) -> EffectKind:
     """
     if isinstance(effects, str):
         return effects
-    return "read" if _at(config, effects.pointer) in effects.read else effects.otherwise
+    return "read" if value_at(config, effects.pointer) in effects.read else effects.otherwise
 
 
 def ports_of(ports: Ports, config: Any) -> tuple[Port, ...]:
@@ -269,13 +270,19 @@ def ports_of(ports: Ports, config: Any) -> tuple[Port, ...]:
     """
     if ports.rule != "each":
         return ports.ports
-    found = _at(config, ports.pointer)
+    found = value_at(config, ports.pointer)
     items = found if isinstance(found, list) else ()  # a config of another shape is told by its schema
     names = [item["port"] for item in items if isinstance(item, dict) and isinstance(item.get("port"), str)]
     return (*ports.ports, *(Port(name=name) for name in dict.fromkeys(names) if ports.get(name) is None))
 
 
-def _at(value: Any, pointer: str) -> Any:
+def value_at(config: Any, pointer: str) -> Any:
+    """What stands at a JSON Pointer of a config; None where nothing does. Goes through objects only.
+
+    >>> value_at({"auth": {"type": "basic"}}, "/auth/type")
+    'basic'
+    """
+    value = config
     for step in pointer.split("/")[1:]:
         value = value.get(step.replace("~1", "/").replace("~0", "~")) if isinstance(value, dict) else None
     return value

@@ -65,6 +65,7 @@ TYPES = (
                     "additionalProperties": False,
                 },
             },
+            match={"enum": ["first", "all"]},
         ),
     ),
     node_type(

@@ -125,9 +125,9 @@ def test_an_expression_over_data_comes_as_its_own_type() -> None:
 
 
 def test_bare_expressions_beside_dynamic_fields_pass_the_check_at_run_time() -> None:
-    planned = node("t.switch", config={"cases": [{"port": "${{ vars.p }}", "when": "inputs.value"}]})
+    planned = node("t.switch", config={"cases": [{"port": "p", "when": "inputs.value"}], "match": "${{ vars.how }}"})
     assert planned.check_config is not None
-    planned.check_config(planned.config.resolve({"vars": {"p": "x"}}))
+    planned.check_config(planned.config.resolve({"vars": {"how": "all"}}))
 
 
 def test_a_document_in_the_config_stays_as_it_is() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from flowcore.values import kind_of
 from flowruntime.authoring import Context, FatalNodeError, Node, Port, Value, node
 
 __all__ = ["Merge"]
@@ -36,7 +37,8 @@ __all__ = ["Merge"]
                 "default": "list",
                 "title": "As",
                 "description": "`list`: an array in the order of the document's connections; `object`: an "
-                "object, each value named by the id of the node that it comes from.",
+                "object, each value named by the id of the node that it comes from; of several values of one node it "
+                "keeps the last.",
             }
         },
         "additionalProperties": False,
@@ -48,9 +50,18 @@ class Merge(Node):
     """All values as one."""
 
     async def execute(self, ctx: Context) -> dict[str, Value]:
-        """Bring the values together. Raises FatalNodeError for an object of values that no node gave."""
-        values: list[Value] = ctx.inputs["values"]
-        if ctx.config.get("as", "list") == "list":
+        """Bring the values together.
+
+        Raises FatalNodeError when a fixed or execution input is no array, or shall be named by nodes it has not.
+        """
+        values = ctx.inputs["values"]
+        if not isinstance(values, list):
+            raise FatalNodeError(
+                f"'values' has no connection that brings a value and is {kind_of(values)}; it must be an array.",
+                code="merge.no_array",
+                remedy="Connect 'values' to nodes, or give it an array.",
+            )
+        if ctx.config["as"] == "list":
             return {"merged": values}
         sources = ctx.sources("values")
         if len(sources) != len(values):

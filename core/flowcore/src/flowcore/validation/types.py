@@ -8,6 +8,7 @@ from typing import TypeAlias
 from flowcore.errors import Problem, ProblemList
 from flowcore.nodes import NodeType
 from flowcore.validation.filling import check_filling
+from flowcore.validation.listed import check_listed_ports
 from flowcore.validation.ports import NodePorts, Reference, Wiring, node_ports
 from flowcore.validation.wires import TypedWorkflow, check_wires
 from flowcore.values import did_you_mean
@@ -50,6 +51,7 @@ def check_types(
             problems.append(_unknown_type(index, node, remedies[node.node_type]))
     wiring = Wiring.of(workflow, references)
     typed = TypedWorkflow(workflow=workflow, wiring=wiring, types=types, ports=_find_ports(workflow, types, wiring))
+    check_listed_ports(typed, problems)
     check_wires(typed, references, problems)
     check_filling(typed, problems)
     return problems.told()

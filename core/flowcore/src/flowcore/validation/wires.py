@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from flowcore.errors import Problem
-from flowcore.nodes import NodeType, ports_of
+from flowcore.nodes import NodeType
 from flowcore.validation.ports import NodePorts, Reference, Wiring
 from flowcore.values import did_you_mean, pointer_of
 from flowcore.workflows import AFTER, DONE, ERROR, RESERVED_PORTS, Connection, Workflow
@@ -36,7 +36,7 @@ def check_wires(typed: TypedWorkflow, references: Mapping[str, Sequence[Referenc
             check.reference(node_id, reference)
     for index, node_type in enumerate(typed.types):
         if node_type is not None:
-            check.own_ports(index, node_type)
+            check.fixed_inputs(index)
     _check_routes(typed.workflow, references, problems)
     _check_triggers(typed, problems)
 
@@ -83,18 +83,10 @@ class _Check:
         elif reference.port not in (DONE, ERROR):
             self._output(source, reference.port, reference.pointer)
 
-    def own_ports(self, index: int, node_type: NodeType) -> None:
-        node = self.nodes[index]
-        for name in node.inputs:
+    def fixed_inputs(self, index: int) -> None:
+        for name in self.nodes[index].inputs:
             if name not in RESERVED_PORTS:
                 self._input(index, name, f"/nodes/{index}/inputs" + pointer_of(name))
-        for side in (node_type.inputs, node_type.outputs):
-            if side.rule == "each":
-                self.problems.extend(
-                    _taken_name(node.id, port.name, f"/nodes/{index}/config{side.pointer}")
-                    for port in ports_of(side, node.config)
-                    if port.name in RESERVED_PORTS
-                )
 
     def _output(self, index: int, name: str, pointer: str) -> None:
         ports = self.ports[index]
@@ -173,13 +165,4 @@ def _never_routed(reference: Reference) -> Problem:
         pointer=reference.pointer,
         message=f"The port 'error' never gives a value: {reference.node_id!r} does not route failures.",
         remedy=f'Write "on_error": "route" into node {reference.node_id!r}, or use another port.',
-    )
-
-
-def _taken_name(node_id: str, name: str, pointer: str) -> Problem:
-    return Problem(
-        code="port.reserved",
-        pointer=pointer,
-        message=f"A port of node {node_id!r} is called {name!r}, a name that every node uses.",
-        remedy="Choose another name; 'done', 'error' and 'after' are reserved.",
     )

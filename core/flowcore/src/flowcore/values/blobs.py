@@ -5,12 +5,15 @@ from __future__ import annotations
 import hashlib
 import io
 import re
-from typing import Any, BinaryIO, Protocol
+from collections.abc import Iterator
+from typing import Any, BinaryIO, Final, Protocol
 
 __all__ = ["BLOB_KEY", "Blob", "BlobSource", "BytesSource", "resolve_blobs"]
 
 #: The reserved key that marks a Blob's reference in JSON.
 BLOB_KEY = "$blob"
+
+_PART_BYTES: Final = 64 * 1024
 
 
 class BlobSource(Protocol):
@@ -18,6 +21,14 @@ class BlobSource(Protocol):
 
     def open(self) -> BinaryIO:
         """A new reader from the first byte; the caller closes it."""
+        ...
+
+
+class Writer(Protocol):
+    """What takes bytes one part after the other."""
+
+    def write(self, data: bytes, /) -> object:
+        """Take a part."""
         ...
 
 
@@ -72,9 +83,35 @@ class Blob:
         return self.source.open()
 
     def read(self) -> bytes:
-        """The whole content in memory; `open` reads it in parts."""
+        """The whole content in memory; `parts` and `copy_to` hold 64 KiB of it at most."""
         with self.open() as reader:
             return reader.read()
+
+    def parts(self) -> Iterator[bytes]:
+        """The content in order, in parts of 64 KiB at most.
+
+        Raises ValueError when the bytes are not here, and at its end when they are not as many as `size` says.
+        """
+        given = 0
+        with self.open() as reader:
+            while part := reader.read(_PART_BYTES):
+                given += len(part)
+                if given <= self.size:
+                    yield part
+        if given != self.size:
+            msg = f"The content of blob {self.sha256[:12]} has {given} bytes in place of {self.size}."
+            raise ValueError(msg)
+
+    def copy_to(self, writer: Writer) -> None:
+        """Write the whole content to an open binary file, or whatever else takes bytes. Raises as `parts` does.
+
+        >>> target = io.BytesIO()
+        >>> Blob.from_bytes(b"hello").copy_to(target)
+        >>> target.getvalue()
+        b'hello'
+        """
+        for part in self.parts():
+            writer.write(part)
 
     def to_json(self) -> dict[str, Any]:
         """The reference that stands for the Blob in JSON."""

@@ -42,6 +42,14 @@ class Run(Protocol):
         """Ids of the nodes whose live connections filled a port, in document order."""
         ...
 
+    def is_cancelled(self, ctx: Context) -> bool:
+        """Whether nothing that the attempt still does will count, or soon so. Called on any thread."""
+        ...
+
+    def state(self, ctx: Context) -> dict[str, Value]:
+        """A copy of what the node's last attempt left in its state."""
+        ...
+
     def now_us(self) -> int:
         """The runtime's clock."""
         ...
@@ -92,7 +100,7 @@ class Context:
     `config` is the resolved config: an object of the node's config class, or a dict.
     """
 
-    __slots__ = ("_run", "attempt", "config", "inputs", "node_id", "path", "woken")
+    __slots__ = ("_run", "attempt", "config", "inputs", "node_id", "opened_state", "path", "woken")
 
     def __init__(  # noqa: PLR0917 - one is made for every attempt, and keywords cost
         self, run: Run, path: Path, node_id: str, attempt: int, inputs: dict[str, Value], config: Any
@@ -105,6 +113,8 @@ class Context:
         self.config = config
         #: Why the attempt goes on after it returned `Wait`; None in its first call.
         self.woken: Woken | None = None
+        #: `state`, once the node has looked at it.
+        self.opened_state: dict[str, Value] | None = None
 
     @property
     def execution_id(self) -> str:
@@ -125,6 +135,25 @@ class Context:
     def idempotency_key(self) -> str:
         """The same for every attempt of this node in this execution."""
         return idempotency_key(self._run.execution_id, self.path, self.node_id)
+
+    @property
+    def state(self) -> dict[str, Value]:
+        """What this node keeps in this execution, as a dict of JSON to be changed in place.
+
+        It is recorded with the event that ends or suspends the attempt, also when the attempt fails, and is there for
+        the next attempt, after a wait and after a crash. An instance's attributes are for what may be lost.
+        """
+        if self.opened_state is None:
+            self.opened_state = self._run.state(self)
+        return self.opened_state
+
+    @property
+    def cancelled(self) -> bool:
+        """Whether the attempt should stop: it timed out, or the execution is being stopped.
+
+        For loops on threads; a coroutine gets a cancellation instead.
+        """
+        return self._run.is_cancelled(self)
 
     @property
     def secrets(self) -> Mapping[str, Secret]:

@@ -7,7 +7,7 @@ A handler gives `{port: value}`; how it must be called is its `mode`: awaited on
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from operator import attrgetter
 from typing import Any, Final, Literal, TypeAlias
@@ -35,6 +35,8 @@ class Handler:
     instance: Node | None = None
     #: Turns the resolved config, a dict, into what the node gets as `ctx.config`; None for a dict.
     read_config: Callable[[dict[str, Any]], Any] | None = None
+    #: The author's coroutine function, when it takes input ports only and gives the port `result`: it needs no context.
+    plain: Callable[..., Awaitable[Any]] | None = None
 
 
 def make_handler(definition: Definition, config: Mapping[str, Any]) -> Handler:
@@ -49,7 +51,10 @@ def make_handler(definition: Definition, config: Mapping[str, Any]) -> Handler:
         mode = _mode(definition, instance.execute)
         return Handler(mode=mode, call=instance.execute, instance=instance, read_config=read_config)
     mode = _mode(definition, target)
-    return Handler(mode=mode, call=_adapt(definition, is_async=mode == "async"), read_config=read_config)
+    take, give = _adapters(definition)
+    is_plain = mode == "async" and take is _take_inputs and give is _as_result
+    call = _adapt(target, take, give, is_async=mode == "async")
+    return Handler(mode=mode, call=call, read_config=read_config, plain=target if is_plain else None)
 
 
 def _mode(definition: Definition, function: Callable[..., Any]) -> Mode:
@@ -84,19 +89,20 @@ def _reasons(error: ValueError) -> str:
     return "; ".join(f"{'.'.join(map(str, one['loc']))}: {one['msg']}" for one in listed) or type(error).__name__
 
 
-def _adapt(definition: Definition, *, is_async: bool) -> Callable[[Context], Any]:
+def _adapters(definition: Definition) -> tuple[Callable[[Context], dict[str, Any]], Callable[[Any], Any]]:
+    """What gives a function its arguments, and what makes `{port: value}` of its result."""
+    signature = read_signature(definition.target)
+    return _taker(signature), _giver(signature, says_ports=definition.outputs is not None)
+
+
+def _adapt(
+    function: Callable[..., Any],
+    take: Callable[[Context], dict[str, Any]],
+    give: Callable[[Any], Any],
+    *,
+    is_async: bool,
+) -> Callable[[Context], Any]:
     """A callable of the context alone."""
-    function: Callable[..., Any] = definition.target
-    signature = read_signature(function)
-    take, give = _taker(signature), _giver(signature, says_ports=definition.outputs is not None)
-    if is_async and take is _take_inputs and give is _as_result:
-
-        async def call_plain(ctx: Context) -> Any:
-            """The most frequent form, without the two calls."""
-            result = await function(**ctx.inputs)
-            return result if type(result) is Wait else {RESULT_PORT: result}
-
-        return call_plain
     if is_async:
 
         async def call_async(ctx: Context) -> Any:

@@ -81,7 +81,6 @@ class Machine:
         "_limit",
         "_plain",
         "_racing",
-        "_ready",
         "_simple",
         "_waiting",
         "_winners",
@@ -94,9 +93,11 @@ class Machine:
         "fired",
         "outputs",
         "plan",
+        "ready",
         "running",
         "signals",
         "skips",
+        "states",
         "status",
         "stopped",
         "until_us",
@@ -109,7 +110,7 @@ class Machine:
         #: The trigger that started the run; every other one is skipped.
         self.fired = fired
         self._plain = plan.plain_followers
-        self._racing = plan.racing_followers
+        self._racing = plan.racing_followers if plan.group_sizes else None
         self._simple = plan.simple_wires
         self._limit = plan.max_parallel_nodes
         self.attempts = [0] * len(plan.nodes)
@@ -121,7 +122,8 @@ class Machine:
         self._waiting = list(plan.need)
         self._group_left = list(plan.group_sizes)
         self._winners: dict[int, Source] = {}
-        self._ready: deque[int] = deque()
+        #: Nodes that may start, as far as the limit allows; `take` takes from here.
+        self.ready: deque[int] = deque()
         self._first_error: ErrorObject | None = None
         self.status = bytearray(count)
         #: 1 for completed nodes: the liveness of their port `done`.
@@ -134,6 +136,8 @@ class Machine:
         self.contested: dict[int, tuple[str, ...]] = {}
         #: Failed attempts by node, for the retry policy.
         self.failures: dict[int, int] = {}
+        #: What nodes keep in `ctx.state`, as their last attempts left it.
+        self.states: dict[int, dict[str, Value]] = {}
         self.running = 0
         #: Waiting nodes, with the signal they wait for, None for a time alone.
         self.signals: dict[int, str | None] = {}
@@ -155,21 +159,18 @@ class Machine:
 
     def take(self) -> int | None:
         """The next node whose attempt may start now; it counts as running from here on. None: nothing now."""
-        ready = self._ready
-        if self.running >= self._limit or self.stopped is not None:
+        if not self.ready or self.running >= self._limit or self.stopped is not None:
             return None
-        if not ready:
-            return None
-        node = ready.popleft()
+        node = self.ready.popleft()
         self.status[node] = RUNNING
         self.running += 1
-        if node not in self.continuing:
+        if not self.continuing or node not in self.continuing:
             self.attempts[node] += 1
         return node
 
     def has_ready(self) -> bool:
         """Whether `take` would give a node."""
-        return bool(self._ready) and self.running < self._limit and self.stopped is None
+        return bool(self.ready) and self.running < self._limit and self.stopped is None
 
     @property
     def error(self) -> ErrorObject | None:
@@ -246,20 +247,20 @@ class Machine:
         self.woken[node] = woken
         self.continuing.add(node)
         self.status[node] = READY
-        self._ready.append(node)
+        self.ready.append(node)
 
     def due(self, node: int) -> None:
         """The delay before a node's next attempt is over."""
         if self.status[node] == RETRYING:
             self.until_us.pop(node, None)
             self.status[node] = READY
-            self._ready.append(node)
+            self.ready.append(node)
 
     def interrupted(self, node: int) -> None:
         """The running attempt went away with its process; it does not count as a failure."""
         self.running -= 1
         self.status[node] = READY
-        self._ready.append(node)
+        self.ready.append(node)
 
     def skipped(self, node: int) -> None:
         """A node of `skips` was recorded; what follows it may be decided now."""
@@ -299,6 +300,10 @@ class Machine:
 
     def apply(self, event: Event) -> None:
         """Replay an event of this run's log."""
+        if isinstance(event, NodeCompleted | NodeFailed | NodeRetrying | NodeWaiting | NodeCancelled) and (
+            event.state is not None
+        ):
+            self.states[self.plan.index[event.node_id]] = event.state
         match event:
             case NodeStarted():
                 self._started(self.plan.index[event.node_id], event.attempt)
@@ -329,7 +334,7 @@ class Machine:
     def _started(self, node: int, attempt: int) -> None:
         # In a log the order of starts is mostly that of the queue, so this looks at its front only.
         if self.status[node] == READY:
-            self._ready.remove(node)
+            self.ready.remove(node)
         self.status[node] = RUNNING
         self.running += 1
         self.attempts[node] = attempt
@@ -341,11 +346,13 @@ class Machine:
         waiting = self._waiting
         for follower, arrows in self._plain[node]:
             left = waiting[follower] - arrows
-            waiting[follower] = left
-            if not left:
+            if left:
+                waiting[follower] = left
+            else:
                 self._decide(follower)
-        for target, port, group in self._racing[node]:
-            self._settle_race(node, target, port, group)
+        if self._racing is not None:
+            for target, port, group in self._racing[node]:
+                self._settle_race(node, target, port, group)
 
     def _settle_race(self, node: int, target: int, port: str | None, group: int) -> None:
         if group in self._winners:
@@ -365,16 +372,16 @@ class Machine:
         if wires is not None:
             # The common case, every plain connection live, without the ceremony of `gather`, which would say the same.
             inputs: dict[str, Value] = {}
-            outputs = self.outputs
-            for port, source, from_port in wires:
-                given = outputs[source]
-                if given is None or from_port not in given:
-                    break
-                inputs[port] = given[from_port]
+            outputs: Any = self.outputs
+            try:
+                for port, source, from_port in wires:
+                    inputs[port] = outputs[source][from_port]
+            except (KeyError, TypeError):
+                pass  # one of them is not live
             else:
                 self.wired[node] = inputs
                 self.status[node] = READY
-                self._ready.append(node)
+                self.ready.append(node)
                 return
         found: Any = gather(self.plan.nodes[node], self.outputs, self.completed_flags, self._winners)
         if isinstance(found, Skip):
@@ -388,7 +395,7 @@ class Machine:
         if gathered.contested:
             self.contested[node] = gathered.contested
         self.status[node] = READY
-        self._ready.append(node)
+        self.ready.append(node)
 
     def _skip(self, node: int, why: str) -> None:
         self.status[node] = SKIPPING

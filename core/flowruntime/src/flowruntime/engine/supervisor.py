@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import random
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
+import anyio
 from flowcore.contracts import Clock
 from flowcore.errors import ExecutionError
-from flowcore.events import ExecutionId, WorkflowStarted
+from flowcore.events import TOP, ExecutionId, WorkflowStarted
 from flowcore.executions import ExecutionResult
 from flowcore.values import Value
 
 from flowruntime.authoring import Secret
-from flowruntime.engine.attempt import ExecutionRun, Instances
-from flowruntime.engine.executor import Executor
+from flowruntime.engine.admission import Admission
+from flowruntime.engine.attempt import ExecutionRun, Instances, Threads
+from flowruntime.engine.executor import Executor, Frame, Recorder
 from flowruntime.engine.machine import Machine
 from flowruntime.engine.watchdog import Watchdog
 from flowruntime.journal import Journal
@@ -25,6 +28,9 @@ if TYPE_CHECKING:
     import httpx
 
 __all__ = ["Supervisor"]
+
+#: How long closing waits for attempts that timed out or were given up, and have not ended since.
+_LEFTOVER_SECONDS: Final = 1
 
 
 class Supervisor:
@@ -37,20 +43,32 @@ class Supervisor:
         clock: Clock,
         secrets: Mapping[str, Secret],
         http: Callable[[], httpx.AsyncClient],
+        max_executions: int | None = None,
     ) -> None:
         self._journal = journal
         self._clock = clock
         self._secrets = secrets
         self._http = http
         self._jitter = _jitter
+        self._threads = Threads()
+        self._leftovers: set[asyncio.Task[None]] = set()
+        self._admission = Admission(max_executions)
         #: Keeps the time of all executions; somebody must run it.
         self.watchdog = Watchdog(clock)
-        self._running: dict[ExecutionId, Executor] = {}
+        #: What runs, waits or is pending, with what is to be done at its end.
+        self._open: dict[ExecutionId, tuple[Executor, Callable[[], None]]] = {}
+        self._pending: set[ExecutionId] = set()
 
-    def start(
-        self, plan: Plan, instances: Instances, inputs: dict[str, Value], *, fired: int | None
-    ) -> tuple[ExecutionId, Executor]:
-        """Make event 1 durable; the executor that comes back runs the execution. `fired` is the trigger's number."""
+    def create(
+        self,
+        plan: Plan,
+        instances: Instances,
+        inputs: dict[str, Value],
+        *,
+        fired: int | None,
+        on_end: Callable[[], None],
+    ) -> Executor:
+        """Make event 1 durable; `run` or `start` the executor then. `fired` is the trigger's number."""
         origin = {"type": "Manual"} if fired is None else {"type": "Node", "node": plan.nodes[fired].id}
         now_us = self._clock.now_us()
         execution_id = _new_execution_id(now_us)
@@ -60,6 +78,7 @@ class Supervisor:
         run = ExecutionRun(
             machine=machine,
             log=log,
+            path=TOP,
             clock=self._clock,
             inputs=inputs,
             started_us=now_us,
@@ -67,63 +86,105 @@ class Supervisor:
             http=self._http,
         )
         executor = Executor(
-            run=run,
-            machine=machine,
-            instances=instances,
+            top=Frame(machine, run, instances, Recorder(machine, run, self._clock.now_us)),
             clock=self._clock,
             watchdog=self.watchdog,
+            threads=self._threads,
+            leftovers=self._leftovers,
             started_us=now_us,
             jitter=self._jitter,
+            on_end=self._ended,
         )
-        self._running[execution_id] = executor
-        return execution_id, executor
+        self._open[execution_id] = executor, on_end
+        return executor
 
-    async def run(self, execution_id: ExecutionId, executor: Executor) -> ExecutionResult:
-        """Run a started execution to its end in the calling task."""
+    def start(self, executor: Executor) -> None:
+        """Run an execution in the background, as soon as it may."""
+        if self._may_begin(executor):
+            executor.start()
+
+    async def run(self, executor: Executor) -> ExecutionResult:
+        """Run an execution to its end, in the calling task as far as that goes. Cancelling the caller cancels it."""
         try:
-            return await executor.execute()
-        finally:
-            del self._running[execution_id]
-            self._journal.close_log(executor.log)
+            if self._may_begin(executor):
+                await executor.work()
+            while executor.result is None:
+                await executor.ended.wait()
+        except BaseException:
+            executor.cancel()
+            with anyio.CancelScope(shield=True):
+                while executor.result is None:
+                    await executor.ended.wait()
+            raise
+        return executor.result
 
     async def wait(self, execution_id: str) -> ExecutionResult | None:
         """The result of an execution that runs here, once it has ended; None when it does not run here."""
-        executor = self._running.get(ExecutionId(execution_id))
+        executor, _ = self._open.get(ExecutionId(execution_id), (None, None))
         if executor is None:
             return None
         while executor.result is None:
             await executor.ended.wait()
         return executor.result
 
+    def is_pending(self, execution_id: str) -> bool:
+        """Whether the execution waits for its turn."""
+        return execution_id in self._pending
+
     def cancel(self, execution_id: str) -> None:
-        """Cancel a running execution. Raises ExecutionError when none of that id runs here."""
-        executor = self._running.get(ExecutionId(execution_id))
-        if executor is None:
-            status = self._journal.record(execution_id).status
-            raise ExecutionError(
-                f"Execution {execution_id!r} does not run here: it is {status}.", code="execution.final"
-            )
-        executor.cancel()
+        """Cancel an execution. Raises ExecutionError when none of that id runs here."""
+        self._get(execution_id).cancel()
 
     def signal(self, execution_id: str, name: str, value: Value) -> None:
         """Wake the nodes that wait for a signal. Raises ExecutionError when none of this execution does."""
-        executor = self._running.get(ExecutionId(execution_id))
-        if executor is None:
-            status = self._journal.record(execution_id).status
-            raise ExecutionError(
-                f"Execution {execution_id!r} does not run here: it is {status}.", code="execution.final"
-            )
-        if not executor.signal(name, value):
+        if not self._get(execution_id).signal(name, value):
             raise ExecutionError(
                 f"No node of execution {execution_id!r} waits for the signal {name!r}.",
                 code="execution.no_such_wait",
                 remedy="Send it once a node waits; events of the type NodeWaiting say so.",
             )
 
-    def cancel_all(self) -> None:
-        """Cancel whatever runs."""
-        for executor in self._running.values():
-            executor.cancel()
+    async def close(self) -> None:
+        """Cancel whatever runs; return when all has ended, which takes no longer than the grace of running attempts."""
+        for executor, _ in list(self._open.values()):
+            executor.cancel("the runtime was closed")
+        while self._open:
+            executor, _ = next(iter(self._open.values()))
+            while executor.result is None:
+                await executor.ended.wait()
+        if self._leftovers:
+            await asyncio.wait(self._leftovers, timeout=_LEFTOVER_SECONDS)
+
+    # --- inside -------------------------------------------------------------------------------------
+
+    def _get(self, execution_id: str) -> Executor:
+        executor, _ = self._open.get(ExecutionId(execution_id), (None, None))
+        if executor is None:
+            status = self._journal.record(execution_id).status
+            raise ExecutionError(
+                f"Execution {execution_id!r} does not run here: it is {status}.", code="execution.final"
+            )
+        return executor
+
+    def _may_begin(self, executor: Executor) -> bool:
+        if not self._admission.admit(executor):
+            self._pending.add(executor.log.execution_id)
+            return False
+        executor.begin()
+        return True
+
+    def _ended(self, executor: Executor) -> None:
+        execution_id = executor.log.execution_id
+        _, on_end = self._open.pop(execution_id)
+        self._journal.close_log(executor.log)
+        on_end()
+        if execution_id in self._pending:
+            self._pending.discard(execution_id)
+            return
+        for following in self._admission.release(executor):
+            self._pending.discard(following.log.execution_id)
+            following.begin()
+            following.start()
 
 
 def _jitter() -> float:

@@ -4,6 +4,15 @@ Importing this is cheap; httpx is loaded when the client is made.
 """
 
 from flowruntime.http.addresses import why_not_public
-from flowruntime.http.client import MAX_REDIRECTS, AddressRefusedError, make_client
+from flowruntime.http.client import CONNECT_SECONDS, MAX_CONNECTIONS, MAX_REDIRECTS, AddressRefusedError, make_client
+from flowruntime.http.tls import Tls
 
-__all__ = ["MAX_REDIRECTS", "AddressRefusedError", "make_client", "why_not_public"]
+__all__ = [
+    "CONNECT_SECONDS",
+    "MAX_CONNECTIONS",
+    "MAX_REDIRECTS",
+    "AddressRefusedError",
+    "Tls",
+    "make_client",
+    "why_not_public",
+]

@@ -10,9 +10,14 @@ from flowcore.errors import FatalNodeError
 if TYPE_CHECKING:
     import httpx
 
-__all__ = ["MAX_REDIRECTS", "AddressRefusedError", "make_client"]
+__all__ = ["CONNECT_SECONDS", "MAX_CONNECTIONS", "MAX_REDIRECTS", "AddressRefusedError", "make_client"]
 
+#: How many redirects are followed, unless the request says otherwise.
 MAX_REDIRECTS: Final = 5
+#: How many connections are open at once; further requests wait for one.
+MAX_CONNECTIONS: Final = 256
+#: How long making a connection may take, unless the request says otherwise.
+CONNECT_SECONDS: Final = 10
 
 
 class AddressRefusedError(FatalNodeError):
@@ -28,31 +33,19 @@ def make_client(net: Literal["open", "public"], allow_net: Sequence[str] = ()) -
     With "public" it connects directly, to public unicast addresses only and to the `HOST:PORT` pairs of
     `allow_net`, as they stand in URLs; anything else raises AddressRefusedError.
 
-    Cookies are neither kept nor sent. Content codings other than gzip and deflate are not asked for, so that
-    a reader can decode in bounded steps. Each operation of the network may take 30 seconds, unless the
-    request says otherwise.
+    A request may say TLS settings of its own with the extension `tls`, a `Tls`; only an open client reads the files
+    that they name. Cookies are neither kept nor sent. Content codings other than gzip and deflate are not asked for,
+    so that a reader can decode in bounded steps. Each operation of the network may take 30 seconds, unless the request
+    says otherwise.
 
-    Raises InstallationError for an `allow_net` entry that is no `HOST:PORT`.
+    Raises InstallationError for an `allow_net` entry that is no `HOST:PORT`, and for a proxy that cannot be used.
     """
     import logging
-    from http.cookiejar import CookieJar, DefaultCookiePolicy
 
-    import httpx
+    from flowruntime.http.guard import read_allowed
+    from flowruntime.http.pool import PooledClient
 
-    from flowruntime.http.guard import GuardedTransport, read_allowed
-
-    allowed = read_allowed(allow_net)
     logger = logging.getLogger("httpx")
     if logger.level == logging.NOTSET:  # at INFO it would write whole URLs, with the secrets in them
         logger.setLevel(logging.WARNING)
-    limits = httpx.Limits(max_connections=256, max_keepalive_connections=64, keepalive_expiry=15)
-    return httpx.AsyncClient(
-        transport=GuardedTransport(allowed, limits) if net == "public" else None,
-        trust_env=net == "open",
-        limits=limits,
-        timeout=httpx.Timeout(30, connect=10),
-        max_redirects=MAX_REDIRECTS,
-        headers={"User-Agent": "flownodes", "Accept-Encoding": "gzip, deflate"},
-        # All workflows share the client: a cookie of one must not reach another.
-        cookies=CookieJar(DefaultCookiePolicy(allowed_domains=())),
-    )
+    return PooledClient(net, read_allowed(allow_net))

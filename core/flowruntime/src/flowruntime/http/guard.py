@@ -10,6 +10,7 @@ from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from ipaddress import ip_address
 from socket import SOCK_STREAM
+from ssl import SSLContext
 
 import anyio
 import httpcore
@@ -100,9 +101,9 @@ class GuardedTransport(httpx.AsyncBaseTransport):
     It does what httpx.AsyncHTTPTransport does, which has no public way to say how sockets are made.
     """
 
-    def __init__(self, allowed: frozenset[tuple[str, int]], limits: httpx.Limits) -> None:
+    def __init__(self, allowed: frozenset[tuple[str, int]], limits: httpx.Limits, context: SSLContext) -> None:
         self._pool = httpcore.AsyncConnectionPool(
-            ssl_context=httpx.create_ssl_context(),
+            ssl_context=context,
             max_connections=limits.max_connections,
             max_keepalive_connections=limits.max_keepalive_connections,
             keepalive_expiry=limits.keepalive_expiry,

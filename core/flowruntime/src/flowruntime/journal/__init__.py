@@ -1,6 +1,6 @@
 """The journal: one gapless sequence of events an execution, kept first and told second."""
 
 from flowruntime.journal.journal import HistoryGap, Journal
-from flowruntime.journal.log import ExecutionLog
+from flowruntime.journal.log import BATCH, ExecutionLog
 
-__all__ = ["ExecutionLog", "HistoryGap", "Journal"]
+__all__ = ["BATCH", "ExecutionLog", "HistoryGap", "Journal"]

@@ -139,9 +139,6 @@ def _not_yet(workflow: Workflow) -> Iterable[Problem]:
     settings = workflow.settings
     if settings.on_error_workflow is not None:
         yield _unsupported("/settings/on_error_workflow", "An error workflow", "error")
-    for name in ("concurrency", "priority"):
-        if getattr(settings, name) is not None:
-            yield _unsupported(f"/settings/{name}", repr(name), "warning")
     for index, node in enumerate(workflow.nodes):
         if node.delivery == "at_most_once":
             yield _unsupported(f"/nodes/{index}/delivery", "'at_most_once'", "error")

@@ -22,7 +22,7 @@ from flowruntime.journal import HistoryGap, Journal
 from flowruntime.plan import Checked, SchemaCache, check_workflow
 from flowruntime.registry import Registry
 from flowruntime.runtime.documents import Document
-from flowruntime.runtime.plans import CompiledWorkflow, PlanCache
+from flowruntime.runtime.plans import PlanCache
 from flowruntime.runtime.starting import fired_trigger, read_inputs
 from flowruntime.secrets import EnvironmentSecrets
 from flowruntime.stores import MemoryStore
@@ -44,7 +44,8 @@ class Runtime:
 
     `db` is where executions are kept: `memory:` keeps them in this process only. `nodes` are functions and classes
     (or modules of them) decorated with `@node`; their ids begin with `local.`. `net` is `open`, or `public` to refuse
-    every address that is not public, except `HOST:PORT` in `allow_net`. One runtime belongs to one event loop.
+    every address that is not public, except `HOST:PORT` in `allow_net`. `max_executions` run at the same time, others
+    are pending; None is no limit. One runtime belongs to one event loop.
     """
 
     def __init__(
@@ -57,6 +58,7 @@ class Runtime:
         nodes: Iterable[object] = (),
         registry: Registry | None = None,
         clock: Clock | None = None,
+        max_executions: int | None = None,
     ) -> None:
         if db != "memory:":
             raise StoreError(f"The database {db!r} cannot be used yet.", code="store.url", remedy="Use 'memory:'.")
@@ -70,7 +72,11 @@ class Runtime:
         self._secrets = EnvironmentSecrets()
         self._journal = Journal(MemoryStore())
         self._supervisor = Supervisor(
-            journal=self._journal, clock=self._clock, secrets=self._secrets, http=self._http_client
+            journal=self._journal,
+            clock=self._clock,
+            secrets=self._secrets,
+            http=self._http_client,
+            max_executions=max_executions,
         )
         self._schemas = SchemaCache()
         self._plans = PlanCache(
@@ -82,11 +88,10 @@ class Runtime:
     async def __aenter__(self) -> Self:
         if self._tasks is not None:
             raise InstallationError("The runtime is running already.", remedy="Enter each Runtime once.")
-        self._services = anyio.create_task_group()
-        await self._services.__aenter__()
-        self._services.start_soon(self._supervisor.watchdog.run)
         self._tasks = anyio.create_task_group()
         await self._tasks.__aenter__()
+        self._watch = anyio.CancelScope()
+        self._tasks.start_soon(self._keep_time)
         return self
 
     async def __aexit__(
@@ -94,23 +99,23 @@ class Runtime:
     ) -> None:
         """Cancel what still runs, shut the node instances down, close connections."""
         tasks = self._require_tasks()
-        self._supervisor.cancel_all()
+        tasks.cancel_scope.shield = True
         try:
+            await self._supervisor.close()
+            for instances in self._plans.take_all():
+                await instances.shut_down()
+            if self._http is not None:
+                await self._http.aclose()
+                self._http = None
+        finally:
+            self._watch.cancel()
+            self._tasks = None
             # The block's own exception is not handed to the task group, which would wrap it in an ExceptionGroup.
             await tasks.__aexit__(None, None, None)
-        finally:
-            self._services.cancel_scope.cancel()
-            await self._services.__aexit__(None, None, None)
-            self._tasks = None
-            with anyio.CancelScope(shield=True):
-                await self._close()
 
-    async def _close(self) -> None:
-        for instances in self._plans.take_all():
-            await instances.shut_down()
-        if self._http is not None:
-            await self._http.aclose()
-            self._http = None
+    async def _keep_time(self) -> None:
+        with self._watch:
+            await self._supervisor.watchdog.run()
 
     # --- documents ----------------------------------------------------------------------------------
 
@@ -135,7 +140,7 @@ class Runtime:
         cancels the execution. Raises WorkflowInvalid with all problems of document and inputs.
         """
         self._require_tasks()
-        return await self._run(*self._start(document, inputs, trigger))
+        return await self._supervisor.run(self._create(document, inputs, trigger))
 
     def run_sync(
         self, document: Document, inputs: Mapping[str, Value] | None = None, *, trigger: str | None = None
@@ -152,10 +157,10 @@ class Runtime:
         self, document: Document, inputs: Mapping[str, Value] | None = None, *, trigger: str | None = None
     ) -> ExecutionId:
         """Start a workflow in the background; the id comes back once event 1 is kept. See `follow`, `wait`."""
-        tasks = self._require_tasks()
-        compiled, execution_id, executor = self._start(document, inputs, trigger)
-        tasks.start_soon(self._run, compiled, execution_id, executor)
-        return execution_id
+        self._require_tasks()
+        executor = self._create(document, inputs, trigger)
+        self._supervisor.start(executor)
+        return executor.log.execution_id
 
     async def wait(self, execution_id: str) -> ExecutionResult:
         """The result of a submitted execution, once it has ended. Raises ExecutionError for an unknown one."""
@@ -208,25 +213,20 @@ class Runtime:
             )
         return self._tasks
 
-    def _start(
-        self, document: Document, inputs: Mapping[str, Value] | None, trigger: str | None
-    ) -> tuple[CompiledWorkflow, ExecutionId, Executor]:
+    def _create(self, document: Document, inputs: Mapping[str, Value] | None, trigger: str | None) -> Executor:
         compiled = self._plans.get(document)
         try:
             plan = compiled.plan
-            fired = fired_trigger(plan, trigger)
-            given = read_inputs(plan, inputs, self._schemas)
-            execution_id, executor = self._supervisor.start(plan, compiled.instances, given, fired=fired)
+            return self._supervisor.create(
+                plan,
+                compiled.instances,
+                read_inputs(plan, inputs, self._schemas),
+                fired=fired_trigger(plan, trigger),
+                on_end=lambda: self._plans.release(compiled),
+            )
         except BaseException:
             self._plans.release(compiled)
             raise
-        return compiled, execution_id, executor
-
-    async def _run(self, compiled: CompiledWorkflow, execution_id: ExecutionId, executor: Executor) -> ExecutionResult:
-        try:
-            return await self._supervisor.run(execution_id, executor)
-        finally:
-            self._plans.release(compiled)
 
     def _shut_down(self, instances: Instances) -> None:
         if self._tasks is not None:  # before that none can have been initialized

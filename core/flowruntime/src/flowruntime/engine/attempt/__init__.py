@@ -2,10 +2,12 @@
 
 from flowruntime.engine.attempt.failures import AttemptTimeoutError, error_object, is_retryable
 from flowruntime.engine.attempt.instances import Instances, Loader
-from flowruntime.engine.attempt.outputs import check_outputs
+from flowruntime.engine.attempt.outputs import check_outputs, check_result
 from flowruntime.engine.attempt.resolving import resolve
 from flowruntime.engine.attempt.run import ExecutionRun
 from flowruntime.engine.attempt.secret_texts import SecretTexts
+from flowruntime.engine.attempt.state import changed_state
+from flowruntime.engine.attempt.threads import Threads
 
 __all__ = [
     "AttemptTimeoutError",
@@ -13,7 +15,10 @@ __all__ = [
     "Instances",
     "Loader",
     "SecretTexts",
+    "Threads",
+    "changed_state",
     "check_outputs",
+    "check_result",
     "error_object",
     "is_retryable",
     "resolve",

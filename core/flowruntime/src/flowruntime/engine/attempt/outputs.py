@@ -10,7 +10,7 @@ from flowcore.values import NotAValue, Value, check_value, did_you_mean
 
 from flowruntime.plan.model import PlannedNode
 
-__all__ = ["check_outputs"]
+__all__ = ["check_outputs", "check_result"]
 
 _SCALARS = frozenset({str, bool, type(None)})
 
@@ -40,6 +40,11 @@ def check_outputs(node: PlannedNode, outputs: Any, inputs: dict[str, Value]) -> 
         else:
             _check(value, port)
     return outputs  # type: ignore[no-any-return]
+
+
+def check_result(value: Value) -> None:
+    """Check the value of the one port `result`. Raises FatalNodeError."""
+    _check(value, "result")
 
 
 def _check(value: Value, port: str) -> None:

@@ -9,11 +9,12 @@ from typing import TYPE_CHECKING, Any
 import anyio
 import anyio.from_thread
 from flowcore.contracts import Clock
-from flowcore.events import NodeEvent, NodeEventType, timestamp_text
-from flowcore.values import Value
+from flowcore.events import NodeEvent, NodeEventType, Path, timestamp_text
+from flowcore.values import Value, thaw
 from flowcore.workflows import Workflow
 
 from flowruntime.authoring import Context, Secret
+from flowruntime.engine.attempt.saying import Saying
 from flowruntime.engine.inputs import live_sources
 from flowruntime.engine.machine import RUNNING, Machine
 from flowruntime.journal import ExecutionLog
@@ -25,18 +26,21 @@ __all__ = ["ExecutionRun"]
 
 
 class ExecutionRun:
-    """`flowruntime.authoring.Run` for one execution."""
+    """`flowruntime.authoring.Run` for one document of an execution."""
 
     __slots__ = (
         "_clock",
         "_http",
         "_info",
+        "_later",
         "_started_us",
         "_thread",
         "execution_id",
         "inputs",
         "log",
         "machine",
+        "path",
+        "sayings",
         "secrets",
         "workflow",
     )
@@ -46,6 +50,7 @@ class ExecutionRun:
         *,
         machine: Machine,
         log: ExecutionLog,
+        path: Path,
         clock: Clock,
         inputs: dict[str, Value],
         started_us: int,
@@ -54,6 +59,7 @@ class ExecutionRun:
     ) -> None:
         self.execution_id: str = log.execution_id
         self.workflow: Workflow = machine.plan.workflow
+        self.path = path
         self.inputs = inputs
         self.secrets = secrets
         self._started_us = started_us
@@ -63,6 +69,10 @@ class ExecutionRun:
         self._clock = clock
         self._http = http
         self._thread = threading.get_ident()
+        #: Of running attempts that gave progress or lines, by node.
+        self.sayings: dict[int, Saying] = {}
+        #: Called with a time and a node when something that is held is to be flushed.
+        self._later: Callable[[int, int], None] | None = None
 
     @property
     def info(self) -> dict[str, Any]:
@@ -71,20 +81,64 @@ class ExecutionRun:
             self._info = {"execution_id": self.execution_id, "started_at": timestamp_text(self._started_us)}
         return self._info
 
+    # --- what a node says ---------------------------------------------------------------------------
+
     def emit(self, ctx: Context, event_type: NodeEventType, content: dict[str, Any]) -> None:
         """Record what a node says; what it says after its attempt has ended is dropped."""
         if threading.get_ident() != self._thread:
-            anyio.from_thread.run_sync(self._record, ctx, event_type, content)
+            anyio.from_thread.run_sync(self._emit, ctx, event_type, content)
         else:
-            self._record(ctx, event_type, content)
+            self._emit(ctx, event_type, content)
 
-    def _record(self, ctx: Context, event_type: NodeEventType, content: dict[str, Any]) -> None:
+    def _emit(self, ctx: Context, event_type: NodeEventType, content: dict[str, Any]) -> None:
+        index = self.machine.plan.index[ctx.node_id]
+        if not self._is_current(ctx, index):
+            return
+        now_us = self._clock.now_us()
+        if event_type in {"Info", "Warning"}:
+            self.flush(index)
+            self._record(index, now_us, event_type, content)
+            return
+        saying = self.sayings.get(index)
+        if saying is None or saying.attempt != ctx.attempt:
+            saying = self.sayings[index] = Saying(ctx.attempt)
+        due_us = saying.say(now_us, event_type, content)
+        if due_us is not None:
+            if due_us <= now_us:
+                self.flush(index)
+            elif self._later is not None:
+                self._later(due_us, index)
+
+    def on_held(self, later: Callable[[int, int], None] | None) -> None:
+        """Have `later(due_us, index)` called when something is held; `flush` is to be called then."""
+        self._later = later
+
+    def flush(self, index: int, *, ended: bool = False) -> None:
+        """Record what is held of a node's attempt."""
+        saying = self.sayings.pop(index, None) if ended else self.sayings.get(index)
+        if saying is not None and saying.attempt == self.machine.attempts[index]:
+            now_us = self._clock.now_us()
+            for event_type, content in saying.flush(now_us):
+                self._record(index, now_us, event_type, content)
+
+    def _record(self, index: int, now_us: int, event_type: NodeEventType, content: dict[str, Any]) -> None:
         machine, log = self.machine, self.log
-        node = machine.plan.index[ctx.node_id]
-        if machine.status[node] == RUNNING and machine.attempts[node] == ctx.attempt:
-            log.append(
-                NodeEvent(log.seq + 1, self._clock.now_us(), ctx.path, ctx.node_id, ctx.attempt, event_type, content)
-            )
+        node_id, attempt = machine.plan.nodes[index].id, machine.attempts[index]
+        log.append(NodeEvent(log.seq + 1, now_us, self.path, node_id, attempt, event_type, content))
+
+    # --- what a node asks ---------------------------------------------------------------------------
+
+    def _is_current(self, ctx: Context, index: int) -> bool:
+        return self.machine.status[index] == RUNNING and self.machine.attempts[index] == ctx.attempt
+
+    def is_cancelled(self, ctx: Context) -> bool:
+        """Whether nothing that the attempt still does will count, or soon so."""
+        return self.machine.stopped is not None or not self._is_current(ctx, self.machine.plan.index[ctx.node_id])
+
+    def state(self, ctx: Context) -> dict[str, Value]:
+        """A copy of what the node's last attempt left in its state."""
+        stored: dict[str, Value] = thaw(self.machine.states.get(self.machine.plan.index[ctx.node_id], {}))
+        return stored
 
     def sources(self, ctx: Context, port: str) -> list[str]:
         """Ids of the nodes whose live connections filled a port."""

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, Self
 
+from flowcore.events import ErrorObject, ExecutionId, timestamp_text
+from flowcore.executions import ExecutionResult, FinalStatus
 from flowcore.values import Value
 
 from flowruntime.authoring import Run
@@ -35,6 +37,33 @@ class Ends:
             if by_status[index] == COMPLETED:
                 node_outputs[node_id] = machine.outputs[index] or {}
         return cls(tuple(ended[COMPLETED]), tuple(ended[SKIPPED]), tuple(ended[FAILED]), node_outputs)
+
+    def result(
+        self,
+        machine: Machine,
+        execution_id: ExecutionId,
+        *,
+        status: FinalStatus,
+        outputs: Value,
+        error: ErrorObject | None,
+        started_us: int,
+        duration_ms: float,
+    ) -> ExecutionResult:
+        """What callers get."""
+        return ExecutionResult(
+            execution_id=execution_id,
+            workflow_id=machine.plan.workflow.id,
+            status=status,
+            outputs=outputs,
+            node_outputs=self.node_outputs,
+            completed_nodes=self.completed,
+            skipped_nodes=self.skipped,
+            failed_nodes=self.failed,
+            total_nodes=len(machine.plan.nodes),
+            error=error,
+            started_at=timestamp_text(started_us),
+            duration_ms=duration_ms,
+        )
 
 
 def workflow_outputs(machine: Machine, run: Run, run_attempt: int) -> Value:

@@ -3,8 +3,14 @@
 **Lazy spare worker.** A worker takes ready nodes and awaits them directly. While more are ready, exactly one spare
 worker is scheduled; it only gets to run when the current node really suspends, takes the next node and schedules the
 next spare. Nodes that finish without suspending never cost a task, nodes that suspend cost one, and every attempt runs
-wholly inside one task, so cancel scopes hold. Each worker has one cancel scope; after `_INLINE_NODES` attempts without
-a pause the loop gets its turn.
+wholly inside one task, so an author's cancel scopes and timeouts hold. After `INLINE_NODES` attempts the loop gets its
+turn.
+
+**No task at rest.** Workers leave when there is nothing to take. An execution in which all waits (for a time, a signal,
+a backoff) has no task at all; whatever wakes it brings a spare worker.
+
+**Stopping.** Coroutines are cancelled at once; they and threads have `GRACE_US` to end, and what they give in it
+counts. Then the execution ends without them.
 
 Driving coroutines by `send` from the scheduler's own task looks as fast and is wrong: cancel scopes would be left in
 another task than they were entered in.
@@ -12,461 +18,418 @@ another task than they were entered in.
 
 from __future__ import annotations
 
-import heapq
+import asyncio
 from collections.abc import Callable
-from datetime import UTC, datetime, timedelta
-from typing import Any, Final
+from typing import Final
 
-import anyio
-import anyio.lowlevel
-import anyio.to_thread
 from flowcore.contracts import Clock
-from flowcore.errors import FatalNodeError, InternalError, NodeError
-from flowcore.events import TOP, ErrorObject, NodeCompleted, NodeStarted, Path, WorkflowCompleted, timestamp_text
+from flowcore.errors import FatalNodeError, FlowError, InternalError, NodeError
+from flowcore.events import TOP, ErrorObject, WorkflowCompleted
 from flowcore.executions import ExecutionResult, FinalStatus
-from flowcore.policies import DEFAULT_RETRY_POLICY, RetryPolicy, RetryWorkflow
+from flowcore.policies import DEFAULT_RETRY_POLICY, RetryWorkflow
 from flowcore.values import Value
+from flowcore.workflows import Workflow
 
-from flowruntime.authoring import Context, Handler, Wait, Woken
+from flowruntime.authoring import Woken
 from flowruntime.bus import Bell
-from flowruntime.engine.attempt import (
-    AttemptTimeoutError,
-    ExecutionRun,
-    Instances,
-    check_outputs,
-    error_object,
-    is_retryable,
-    resolve,
-)
+from flowruntime.engine.attempt import AttemptTimeoutError, Threads, error_object
 from flowruntime.engine.executor.ending import Ends, workflow_outputs
-from flowruntime.engine.executor.recording import Recorder
-from flowruntime.engine.executor.worker import Worker, self_cancelled
-from flowruntime.engine.machine import RETRYING, RUNNING, Machine
+from flowruntime.engine.executor.frames import Frame
+from flowruntime.engine.executor.making import attempt_failed, make_attempts, state_left
+from flowruntime.engine.executor.timetable import Timetable
+from flowruntime.engine.executor.worker import Worker
+from flowruntime.engine.machine import RETRYING, RUNNING, WAITING
 from flowruntime.engine.watchdog import NEVER_US, Watchdog
 
-__all__ = ["Executor"]
+__all__ = ["DEFAULT_EXECUTION_TIME_MS", "GRACE_US", "Executor"]
 
-_INLINE_NODES: Final = 64
+#: What running attempts get when the execution is stopped: ten seconds.
+GRACE_US: Final = 10_000_000
 #: The limit for an execution's active time where the workflow says none: one hour.
 DEFAULT_EXECUTION_TIME_MS: Final = 3_600_000
-_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
-_MICROSECOND: Final = timedelta(microseconds=1)
-#: Makes the two events that every node has; calling their classes would take twice as long.
-_new: Final = tuple.__new__
-_NO_VALUES: Final[dict[str, Any]] = {}
+_MAX_EVENTS: Final = 1_000_000
 
 
 class Executor:
-    """One execution from where its machine stands to its end. `execute` is called once."""
+    """One execution from where its machine stands to its end. `on_end` is called once, when `result` is there."""
+
+    __slots__ = (
+        "_clock",
+        "_grace_until_us",
+        "_leftovers",
+        "_limit_ms",
+        "_on_end",
+        "_started_us",
+        "_workers",
+        "ended",
+        "jitter",
+        "log",
+        "now",
+        "result",
+        "runnable",
+        "spare",
+        "threads",
+        "times",
+        "top",
+        "why_stopped",
+    )
 
     def __init__(
         self,
         *,
-        run: ExecutionRun,
-        machine: Machine,
-        instances: Instances,
+        top: Frame,
         clock: Clock,
         watchdog: Watchdog,
+        threads: Threads,
+        leftovers: set[asyncio.Task[None]],
         started_us: int,
         jitter: Callable[[], float],
+        on_end: Callable[[Executor], None],
     ) -> None:
-        self._run = run
-        self._machine = machine
-        self._plan = machine.plan
-        self.log = self._log = run.log
-        self._instances = instances
-        self._handlers = instances.handlers
-        self._now = clock.now_us
+        self.top = top
+        self.log = top.run.log
         self._clock = clock
+        self.now = clock.now_us
+        self.threads = threads
+        #: Tasks of attempts that the runtime no longer waits for.
+        self._leftovers = leftovers
         self._started_us = started_us
-        self._jitter = jitter
-        self._path: Path = TOP
-        self._recorder = Recorder(machine, run.log, clock.now_us)
+        self.jitter = jitter
+        self._on_end = on_end
+        #: Frames in which nodes may be ready; the first one is worked on.
+        self.runnable: list[Frame] = []
         self._workers: set[Worker] = set()
-        self._spare_scheduled = False
-        self._inline_nodes = 0
-        self._watchdog = watchdog
-        #: When the watchdog is to call: no later than the earliest deadline.
-        self._armed_us = NEVER_US
-        #: (time in microseconds, node) of nodes in backoff and of waiting ones, the earliest first. An entry counts
-        #: only while the machine has that time for the node.
-        self._delays: list[tuple[int, int]] = []
-        #: Of waiting nodes: when the attempt began, and how long it has been active, in microseconds.
-        self._suspended: dict[int, tuple[int, int]] = {}
-        #: Since when nothing runs, None while something does.
-        self._idle_since_us: int | None = None
-        limit_ms = self._plan.workflow.settings.max_execution_time_ms or DEFAULT_EXECUTION_TIME_MS
-        self._deadline_us = started_us + round(limit_ms * 1000)
-        #: Rings for the first worker, which stays when all others have gone and only backoffs are left.
-        self._delay_over = Bell()
-        self._run_attempt = 1
-        self._nap: anyio.CancelScope | None = None
+        #: The worker that is scheduled and has not run yet.
+        self.spare: Worker | None = None
+        self._limit_ms = top.machine.plan.workflow.settings.max_execution_time_ms or DEFAULT_EXECUTION_TIME_MS
+        self.times = Timetable(self._on_time, watchdog, started_us + round(self._limit_ms * 1000))
+        #: When attempts that do not end after a stop are given up.
+        self._grace_until_us = NEVER_US
+        #: What the events of cancelled nodes say.
+        self.why_stopped = "the execution was cancelled"
         #: What the execution came to, once it has ended; `ended` rings then.
         self.result: ExecutionResult | None = None
         self.ended = Bell()
+        top.run.on_held(self._held)
 
-    async def execute(self) -> ExecutionResult:
-        """Run to the end; the last event is in the log when this returns.
+    @property
+    def execution_id(self) -> str:
+        """The execution's id."""
+        return self.log.execution_id
 
-        When the calling task is cancelled, the execution is cancelled, and the cancellation goes on.
-        """
-        try:
-            self._after_restart()
-            while True:
-                async with anyio.create_task_group() as self._tasks:
-                    await self._work()
-                    while self._waits():
-                        await self._delay_over.wait()
-                        await self._work()
-                if not self._may_restart():
-                    break
-                await self._restart()
-        except BaseException as error:
-            self._machine.cancel()
-            if isinstance(error, Exception):
-                return self._break_down(error)
-            self._recorder.end_the_rest()
-            self._complete()
-            raise
-        if not self._machine.finished:
-            return self._break_down(InternalError("The engine came to rest with nodes left to run."))
-        self._recorder.end_the_rest()
-        return self._complete()
+    @property
+    def workflow(self) -> Workflow:
+        """The document that is run."""
+        return self.top.run.workflow
 
-    def cancel(self) -> None:
+    # --- from outside -------------------------------------------------------------------------------
+
+    def begin(self) -> None:
+        """Bring the machine, which may be folded from a log, to where attempts can start. Called once, before work."""
+        frame = self.top
+        machine = frame.machine
+        if machine.has_unfinished:
+            for index in machine.nodes_with(RUNNING):
+                frame.recorder.interrupted(index)
+            for index, due_us in machine.until_us.items():
+                self.times.add(due_us, frame, index)
+        if machine.skips:
+            frame.recorder.skips()
+        self.enqueue(frame)
+
+    def start(self) -> None:
+        """Have a task of its own work on the execution."""
+        if self.spare is None and self.result is None:
+            self.schedule_spare()
+
+    async def work(self) -> None:
+        """Work in the calling task until nothing is left to take; others may still run then, or all may wait."""
+        await self._work(Worker(self.top))
+
+    def cancel(self, why: str = "the execution was cancelled") -> None:
         """Start nothing more and cancel what runs. Ends soon after, with status `cancelled`."""
-        self._machine.cancel()
-        self._stop_workers(None)
+        if self.result is None and self.top.machine.stopped is None:
+            self.top.machine.cancel()
+            self.stop(why, None)
+            self._leave_if_at_rest()
+
+    def signal(self, name: str, value: Value) -> int:
+        """Wake all nodes that wait for this signal; how many there were."""
+        frame = self.top
+        waiting = [index for index, signal in frame.machine.signals.items() if signal == name]
+        for index in waiting:
+            frame.recorder.woken(index, Woken(reason="signal", value=value))
+        self._go_on()
+        return len(waiting)
+
+    def warn(self, worker: Worker, message: str) -> None:
+        """Say something of the attempt that a worker makes."""
+        if worker.index >= 0:
+            worker.frame.recorder.warn(worker.index, message)
 
     # --- workers ------------------------------------------------------------------------------------
 
-    async def _work(self) -> None:
-        worker = Worker()
+    async def _work(self, worker: Worker) -> None:
+        worker.enter(asyncio.current_task())
         self._workers.add(worker)
-        if self._idle_since_us is not None:
-            self._count_idle_time(self._now())
-            self._idle_since_us = None
+        if self.times.idle_since_us is not None:
+            self.times.busy(self.now())
         try:
-            while True:
-                with worker.scope:
-                    await self._drain(worker)
-                if not worker.scope.cancel_called or self._machine.stopped is not None:
-                    return
-                worker.renew()  # it was cancelled for the timeout of one attempt
-        finally:
-            self._workers.discard(worker)
-
-    async def _drain(self, worker: Worker) -> None:
-        machine, scope = self._machine, worker.scope
-        while not scope.cancel_called:
-            self._inline_nodes += 1
-            if self._inline_nodes >= _INLINE_NODES:
-                self._inline_nodes = 0
-                await anyio.lowlevel.checkpoint()
-            node = machine.take()
-            if node is None:
-                if not machine.running and self._idle_since_us is None:
-                    self._idle_since_us = self._now()
-                return
-            if not self._spare_scheduled and machine.has_ready():
-                self._schedule_spare()
-            await self._attempt(node, worker)
-
-    async def _spare(self) -> None:
-        self._spare_scheduled = False
-        self._inline_nodes = 0
-        await self._work()
-
-    def _schedule_spare(self) -> None:
-        self._spare_scheduled = True
-        self._tasks.start_soon(self._spare)
-
-    def _stop_workers(self, current: Worker | None) -> None:
-        for worker in list(self._workers):
-            if worker is not current:
-                worker.scope.cancel()
-        self._delay_over.ring()
-        if self._nap is not None:
-            self._nap.cancel()
-
-    # --- one attempt --------------------------------------------------------------------------------
-
-    async def _attempt(self, index: int, worker: Worker) -> None:  # noqa: C901, PLR0912, PLR0915 - one function: it is the hot path
-        machine, log, now = self._machine, self._log, self._now
-        node = self._plan.nodes[index]
-        attempt = machine.attempts[index]
-        started_us = now()
-        deadline_us = started_us + node.timeout_us
-        if index in machine.continuing:
-            machine.continuing.discard(index)
-            started_us, active_us = self._suspended.pop(index, (started_us, 0))
-            deadline_us -= active_us
-        else:
-            log.append(_new(NodeStarted, (log.seq + 1, started_us, self._path, node.id, attempt, node.type_id)))
-        worker.index, worker.started_us, worker.deadline_us = index, started_us, deadline_us
-        if deadline_us < self._armed_us:
-            self._arm(deadline_us)
-        if index in machine.contested:
-            self._recorder.warn_of_contest(node, attempt)
-        try:
-            handler = self._handlers[index]
-            if handler is None:
-                handler = await self._instances.prepare(index)
-            wired = machine.wired[index]
-            inputs: dict[str, Value] = _NO_VALUES if wired is None else wired
-            config = self._instances.configs[index]
-            if not node.direct:
-                inputs, config = resolve(node, attempt, handler, inputs, config, self._run)
-            ctx = Context(self._run, self._path, node.id, attempt, inputs, config)
-            if machine.woken:
-                ctx.woken = machine.woken.get(index)
-            if handler.mode == "async":
-                outputs = await handler.call(ctx)
-            else:
-                outputs = handler.call(ctx) if handler.mode == "inline" else await _on_thread(handler, ctx)
-            if type(outputs) is not Wait:
-                outputs = check_outputs(node, outputs, inputs)
-        except (Exception, SystemExit) as error:  # noqa: BLE001 - the border to the nodes' code
-            if worker.index == index:
-                self._failed(index, started_us, error, worker)
-        except anyio.get_cancelled_exc_class() as error:
-            if not worker.is_cancelled():
-                self._failed(index, started_us, self_cancelled(error), worker)
-            else:
-                if worker.index == index:
-                    machine.cancel()
-                    self._recorder.cancelled(index)
+            await make_attempts(self, worker)
+        except Exception as error:  # noqa: BLE001 - a fault of the engine ends this execution and no other
+            self._break_down(error)
+        except asyncio.CancelledError:
+            if worker.is_cancelled_by_others():
+                self._abort(worker)
                 raise
-        else:
-            if worker.index != index:
-                pass  # its timeout was recorded, and the first outcome stands
-            elif type(outputs) is Wait:
-                self._suspend(index, outputs, worker)
-            else:
-                ended_us = now()
-                duration_ms = (ended_us - started_us) / 1000
-                fields = (log.seq + 1, ended_us, self._path, node.id, attempt, outputs, duration_ms, None, None)
-                log.append(_new(NodeCompleted, fields))
-                machine.completed(index, outputs)
-        worker.index = -1
-        if machine.skips:
-            self._recorder.skips()
+        except BaseException:
+            self._abort(worker)
+            raise
+        finally:
+            worker.leave()
+            self._workers.discard(worker)
+            self._leave_if_at_rest()
 
-    def _failed(self, index: int, started_us: int, raised: BaseException, worker: Worker) -> None:
-        machine, node = self._machine, self._plan.nodes[index]
-        now_us = self._now()
-        error = error_object(raised, node_id=node.id, path=self._path, attempt=machine.attempts[index])
-        failures = machine.failures.get(index, 0) + 1
-        if machine.stopped is None and _is_retried(raised, node.retry_policy, failures):
-            wish_seconds = raised.retry_after_seconds if isinstance(raised, NodeError) else None
-            delay_ms = node.retry_policy.delay_after(
-                failures, self._jitter(), None if wish_seconds is None else wish_seconds * 1000
+    async def _work_as_spare(self, worker: Worker) -> None:
+        self.spare = None
+        try:
+            await self._work(worker)
+        except asyncio.CancelledError:
+            pass  # the loop is going down; the execution has been ended by `_work`
+        finally:
+            worker.task = None
+
+    def _abort(self, worker: Worker) -> None:
+        """The task that works was ended by something that is not the execution's."""
+        if self.result is None:
+            self.top.machine.cancel()
+            self.stop("the execution was cancelled", worker)
+
+    def schedule_spare(self) -> None:
+        worker = self.spare = Worker(self.top)
+        worker.task = asyncio.get_running_loop().create_task(self._work_as_spare(worker))
+
+    def enqueue(self, frame: Frame) -> None:
+        if not frame.queued:
+            frame.queued = True
+            self.runnable.append(frame)
+
+    def _go_on(self) -> None:
+        """Let a spare worker take what is ready now."""
+        frame = self.top
+        if frame.restart_at_us is None and frame.machine.has_ready():
+            self.enqueue(frame)
+            if self.spare is None:
+                self.schedule_spare()
+
+    def before_pause(self) -> None:
+        """Look at what need not be looked at for every node; the loop gets its turn next."""
+        if len(self.runnable) > 1:
+            self.runnable.append(self.runnable.pop(0))
+        if self.log.seq > _MAX_EVENTS and self.top.machine.stopped is None:
+            self._fail(
+                FatalNodeError(
+                    f"The execution has more than {_MAX_EVENTS:,} events.",
+                    code="execution.too_many_events",
+                    remedy="Split the workflow, or let its nodes say less.",
+                ),
+                "the execution has too many events",
             )
-            retry_at_us = now_us + round(delay_ms * 1000)
-            self._recorder.retrying(index, error, now_us, delay_ms, retry_at_us)
-            self._sleep_until(retry_at_us, index)
+
+    def _leave_if_at_rest(self) -> None:
+        """Called when a worker has left: the last one finds out what the rest means."""
+        if self._workers or self.spare is not None or self.result is not None:
             return
-        self._recorder.failed(index, error, now_us, (now_us - started_us) / 1000)
-        if node.then == "stop":
-            self._recorder.why_cancelled = f"the workflow failed at node {node.id!r}"
-            self._stop_workers(worker)
+        frame = self.top
+        machine = frame.machine
+        if machine.stopped is not None or machine.finished:
+            if self._may_restart(frame):
+                self._restart(frame)
+            else:
+                self._complete()
+        elif frame.restart_at_us is None and not machine.until_us and not machine.signals:
+            self._break_down(InternalError("The engine came to rest with nodes left to run."))
+        else:
+            self.times.idle(self.now())
+            self._rearm()
 
     # --- time ---------------------------------------------------------------------------------------
 
     @property
     def over(self) -> bool:
-        """Whether the execution has ended; the watchdog forgets it then."""
+        """Whether the execution has ended."""
         return self.result is not None
 
-    def on_time(self, now_us: int) -> int:
-        """Called by the watchdog: end attempts that took too long, start nodes whose delay is over."""
-        machine = self._machine
-        if machine.stopped is None:
-            for worker in list(self._workers):
-                if worker.index >= 0 and worker.deadline_us <= now_us:
+    def _on_time(self, now_us: int) -> int:
+        """End attempts that took too long, start nodes whose delay is over; when something is due next."""
+        stopped = self.top.machine.stopped is not None
+        for worker in list(self._workers):
+            if worker.index >= 0 and (self._grace_until_us if stopped else _deadline_us(worker)) <= now_us:
+                if stopped:
+                    self._give_up(worker)
+                else:
                     self._time_out(worker)
-        self._count_idle_time(now_us)
-        while self._delays and self._delays[0][0] <= now_us:
-            due_us, index = heapq.heappop(self._delays)
-            if machine.until_us.get(index) != due_us:
-                continue  # the node was woken before by something else
+        for due_us, frame, index in self.times.take_due(now_us):
+            self._due(due_us, frame, index)
+        if self.top.restart_at_us is not None and self.top.restart_at_us <= now_us:
+            self.top.restart_at_us = None
+            self.top.recorder.skips()
+        if not stopped and self.times.is_exceeded(now_us):
+            self._time_out_execution()
+        self.top.recorder.skips()
+        self._go_on()
+        self._leave_if_at_rest()
+        return self._next_us()
+
+    def _due(self, due_us: int, frame: Frame, index: int) -> None:
+        machine = frame.machine
+        if frame.run.sayings:
+            frame.run.flush(index)
+        if machine.stopped is None and machine.until_us.get(index) == due_us:
             if machine.status[index] == RETRYING:
                 machine.due(index)
-            else:
-                self._recorder.woken(index, Woken(reason="due"))
-        if machine.stopped is None and self._deadline_us <= now_us:
-            self._time_out_execution()
-        if machine.skips:
-            self._recorder.skips()
-        self._go_on()
-        times = [worker.deadline_us for worker in self._workers if worker.index >= 0]
-        times.append(self._delays[0][0] if self._delays else NEVER_US)
-        if self._idle_since_us is None:
-            times.append(self._deadline_us)
-        self._armed_us = NEVER_US if machine.stopped is not None else min(times)
-        return self._armed_us
+            elif machine.status[index] == WAITING:
+                frame.recorder.woken(index, Woken(reason="due"))
 
-    def _arm(self, at_us: int) -> None:
-        self._armed_us = min(at_us, self._deadline_us)
-        self._watchdog.arm(self._armed_us, self)
+    def _next_us(self) -> int:
+        if self.top.machine.stopped is not None:
+            return self._grace_until_us
+        next_us = self.times.next_us()
+        if self.top.restart_at_us is not None:
+            next_us = min(next_us, self.top.restart_at_us)
+        return min((next_us, *(_deadline_us(worker) for worker in self._workers if worker.index >= 0)))
 
-    def signal(self, name: str, value: Value) -> int:
-        """Wake all nodes that wait for this signal; how many there were."""
-        machine = self._machine
-        waiting = [index for index, signal in machine.signals.items() if signal == name]
-        if waiting:
-            self._count_idle_time(self._now())
-        for index in waiting:
-            self._recorder.woken(index, Woken(reason="signal", value=value))
-        self._go_on()
-        return len(waiting)
+    def _rearm(self) -> None:
+        next_us = self._next_us()
+        if next_us < self.times.armed_us:
+            self.times.arm(next_us)
 
-    def _waits(self) -> bool:
-        """Whether anything is left that will go on later."""
-        machine = self._machine
-        return machine.stopped is None and bool(machine.until_us or machine.signals)
-
-    def _go_on(self) -> None:
-        """Let somebody take what is ready now: the first worker when it waits, else a spare one."""
-        if not self._machine.has_ready():
-            return
-        self._idle_since_us = None
-        if self._delay_over.waited_for:
-            self._delay_over.ring()
-        elif not self._spare_scheduled:
-            self._schedule_spare()
-
-    def _suspend(self, index: int, wait: Wait, worker: Worker) -> None:
-        """The attempt waits: it holds nothing from here on but its inputs."""
-        now_us = self._now()
-        begun_us = worker.deadline_us - self._plan.nodes[index].timeout_us  # moved back by what was active before
-        self._suspended[index] = (worker.started_us, now_us - begun_us)
-        until_us = None if wait.until is None else (wait.until - _EPOCH) // _MICROSECOND
-        self._recorder.waiting(index, now_us, until_us, wait)
-        if until_us is not None:
-            self._sleep_until(until_us, index)
-
-    def _sleep_until(self, due_us: int, index: int) -> None:
-        heapq.heappush(self._delays, (due_us, index))
-        if due_us < self._armed_us:
-            self._arm(due_us)
-
-    def _count_idle_time(self, now_us: int) -> None:
-        """Time in which nothing runs does not count against the execution's limit."""
-        if self._idle_since_us is not None:
-            self._deadline_us += now_us - self._idle_since_us
-            self._idle_since_us = now_us
+    def _held(self, due_us: int, index: int) -> None:
+        self.times.add(due_us, self.top, index)
 
     def _time_out(self, worker: Worker) -> None:
-        index = worker.index
-        worker.index = -1  # whatever the attempt gives from now on is dropped
-        timeout_ms = self._plan.nodes[index].timeout_us / 1000
-        error = AttemptTimeoutError(f"The attempt took longer than its timeout of {timeout_ms:g} ms.")
-        self._failed(index, worker.started_us, error, worker)
-        worker.scope.cancel()
+        timeout_ms = worker.frame.machine.plan.nodes[worker.index].timeout_us / 1000
+        attempt_failed(
+            self, worker, AttemptTimeoutError(f"The attempt took longer than its timeout of {timeout_ms:g} ms.")
+        )
+        self._dismiss(worker)
+
+    def _dismiss(self, worker: Worker) -> None:
+        """Go on without a worker: whatever its attempt gives from now on is dropped."""
+        worker.index = -1
+        worker.cancel()
+        self._workers.discard(worker)
+        if worker.task is not None:
+            self._leftovers.add(worker.task)
+            worker.task.add_done_callback(self._leftovers.discard)
 
     def _time_out_execution(self) -> None:
-        limit_ms = (self._deadline_us - self._started_us) / 1000
-        raised = FatalNodeError(
-            f"The execution took longer than its limit of {limit_ms:g} ms.",
-            code="execution.timeout",
-            remedy="Raise settings.max_execution_time_ms, or split the workflow.",
+        self._fail(
+            FatalNodeError(
+                f"The execution took longer than its limit of {self._limit_ms:g} ms.",
+                code="execution.timeout",
+                remedy="Raise settings.max_execution_time_ms, or split the workflow.",
+            ),
+            "the execution took too long",
         )
-        self._machine.fail(error_object(raised, node_id=None, path=TOP, attempt=0))
-        self._recorder.why_cancelled = "the execution took too long"
-        self._stop_workers(None)
 
-    # --- starting again -----------------------------------------------------------------------------
+    # --- stopping and starting again ----------------------------------------------------------------
 
-    def _after_restart(self) -> None:
-        """Bring a machine that was folded from a log to where attempts can start."""
-        machine = self._machine
-        if machine.has_unfinished:
-            for index in machine.nodes_with(RUNNING):
-                self._recorder.interrupted(index)
-            for index, due_us in machine.until_us.items():
-                self._sleep_until(due_us, index)
-        if machine.skips:
-            self._recorder.skips()
+    def _fail(self, raised: NodeError, why: str) -> None:
+        self.top.machine.fail(error_object(raised, node_id=None, path=TOP, attempt=0))
+        self.stop(why, None)
 
-    def _may_restart(self) -> bool:
+    def stop(self, why: str, current: Worker | None) -> None:
+        """The machine was stopped: end what waits, cancel what runs, and give it some time."""
+        self.why_stopped = why
+        self.top.restart_at_us = None
+        self.top.recorder.end_waiting(why)
+        for worker in self._workers:
+            if worker is not current and not worker.on_thread:
+                worker.cancel()
+        if self._workers:
+            self._grace_until_us = self.now() + GRACE_US
+            self.times.armed_us = NEVER_US
+            self._rearm()
+
+    def _give_up(self, worker: Worker) -> None:
+        why = f"{self.why_stopped}, and the attempt did not end"
+        worker.frame.recorder.cancelled(worker.index, why, state_left(worker))
+        self._dismiss(worker)
+
+    def _may_restart(self, frame: Frame) -> bool:
         """Whether the workflow's own policy answers the failure that stopped it."""
-        policy = self._plan.workflow.settings.on_error
-        error = self._machine.error
+        policy = frame.machine.plan.workflow.settings.on_error
+        error = frame.machine.error
         return (
             isinstance(policy, RetryWorkflow)
-            and self._machine.stopped == "failed"
+            and frame.machine.stopped == "failed"
             and error is not None
             and bool(error["retryable"])
-            and self._run_attempt < policy.max_attempts
+            and frame.run_attempt < policy.max_attempts
         )
 
-    async def _restart(self) -> None:
-        machine = self._machine
-        self._recorder.end_the_rest()
-        self._delays.clear()
-        delay_ms = DEFAULT_RETRY_POLICY.delay_after(self._run_attempt, self._jitter())
-        self._run_attempt += 1
-        retry_at_us = self._recorder.restarting(self._run_attempt, delay_ms)
-        self._suspended.clear()
-        with anyio.CancelScope() as self._nap:
-            await self._clock.sleep_until(retry_at_us)
-        self._nap = None
-        if machine.skips and machine.stopped is None:
-            self._recorder.skips()
+    def _restart(self, frame: Frame) -> None:
+        self.times.clear()
+        self._grace_until_us = NEVER_US
+        frame.suspended.clear()
+        delay_ms = DEFAULT_RETRY_POLICY.delay_after(frame.run_attempt, self.jitter())
+        frame.run_attempt += 1
+        frame.restart_at_us = frame.recorder.restarting(frame.run_attempt, delay_ms)
+        self.times.idle(self.now())
+        self._rearm()
 
     # --- the end ------------------------------------------------------------------------------------
 
-    def _break_down(self, error: Exception) -> ExecutionResult:
+    def _break_down(self, error: Exception) -> None:
         """A fault of the engine itself: the execution fails and says so."""
+        if self.result is not None:
+            return
         made = error_object(error, node_id=None, path=TOP, attempt=0)
-        if not isinstance(error, InternalError):
+        if not isinstance(error, FlowError):
             made["message"] = f"The engine failed: {type(error).__name__}: {error}"
             made["code"], made["remedy"] = InternalError.default_code, InternalError.default_remedy
-        self._recorder.why_cancelled = "the engine failed"
-        self._recorder.end_the_rest()
-        return self._complete(made)
+        self.top.machine.fail(made)
+        self.stop("the engine failed", None)
+        for worker in self._workers:
+            worker.index = -1
+        self._workers.clear()
+        self._complete(made)
 
-    def _complete(self, broken: ErrorObject | None = None) -> ExecutionResult:
-        machine, log = self._machine, self._log
+    def _complete(self, broken: ErrorObject | None = None) -> None:
+        frame, log = self.top, self.log
+        machine = frame.machine
+        frame.recorder.end_waiting(self.why_stopped)
+        frame.recorder.end_running(self.why_stopped)
         status: FinalStatus = "failed" if broken is not None else machine.stopped or "succeeded"
         outputs: Value = None
         error = broken or machine.error
         if status == "succeeded":
             try:
-                outputs = workflow_outputs(machine, self._run, self._run_attempt)
+                outputs = workflow_outputs(machine, frame.run, frame.run_attempt)
             except NodeError as raised:
                 status = "failed"
                 error = error_object(raised, node_id=None, path=TOP, attempt=0)
         ends = Ends.of(machine)
         shown = {**error, "completed": list(ends.completed)} if error is not None and status == "failed" else None
-        now_us = self._now()
+        now_us = self.now()
         duration_ms = (now_us - self._started_us) / 1000
         log.append(WorkflowCompleted(log.seq + 1, now_us, status, outputs, shown, duration_ms))
         log.flush()
-        self.result = ExecutionResult(
-            execution_id=log.execution_id,
-            workflow_id=self._plan.workflow.id,
+        self.result = ends.result(
+            machine,
+            log.execution_id,
             status=status,
             outputs=outputs,
-            node_outputs=ends.node_outputs,
-            completed_nodes=ends.completed,
-            skipped_nodes=ends.skipped,
-            failed_nodes=ends.failed,
-            total_nodes=len(self._plan.nodes),
             error=shown,
-            started_at=timestamp_text(self._started_us),
+            started_us=self._started_us,
             duration_ms=duration_ms,
         )
+        self.times.close()
+        frame.run.on_held(None)
+        self._on_end(self)
         self.ended.ring()
-        return self.result
 
 
-async def _on_thread(handler: Handler, ctx: Context) -> Any:
-    return await anyio.to_thread.run_sync(handler.call, ctx, abandon_on_cancel=True)
-
-
-def _is_retried(raised: BaseException, policy: RetryPolicy, failures: int) -> bool:
-    if failures >= policy.max_attempts or not is_retryable(raised):
-        return False
-    return policy.retry_on_timeout or not isinstance(raised, AttemptTimeoutError)
+def _deadline_us(worker: Worker) -> int:
+    return worker.begun_us + worker.frame.machine.plan.nodes[worker.index].timeout_us

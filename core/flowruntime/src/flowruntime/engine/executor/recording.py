@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from flowcore.events import (
-    TOP,
     ErrorObject,
     NodeCancelled,
     NodeEvent,
@@ -15,49 +14,60 @@ from flowcore.events import (
     NodeSkipped,
     NodeWaiting,
     NodeWoken,
-    Path,
     WorkflowRetrying,
 )
+from flowcore.values import Value
 
 from flowruntime.authoring import Wait, Woken
+from flowruntime.engine.attempt import ExecutionRun
 from flowruntime.engine.machine import RETRYING, RUNNING, WAITING, Machine
-from flowruntime.journal import ExecutionLog
-from flowruntime.plan.model import PlannedNode
 
-__all__ = ["Recorder"]
+__all__ = ["Recorder", "State"]
+
+#: What a node keeps, when the attempt changed it.
+State = dict[str, Value] | None
 
 
 class Recorder:
     """Each method appends one event and applies it to the machine, in this order."""
 
-    def __init__(self, machine: Machine, log: ExecutionLog, now_us: Callable[[], int]) -> None:
+    __slots__ = ("_log", "_machine", "_nodes", "_now", "_path", "_run")
+
+    def __init__(self, machine: Machine, run: ExecutionRun, now_us: Callable[[], int]) -> None:
         self._machine = machine
         self._nodes = machine.plan.nodes
-        self._log = log
+        self._run = run
+        self._log = run.log
+        self._path = run.path
         self._now = now_us
-        self._path: Path = TOP
-        #: What the events of cancelled nodes say.
-        self.why_cancelled = "the execution was cancelled"
 
-    def retrying(self, index: int, error: ErrorObject, now_us: int, delay_ms: float, retry_at_us: int) -> None:
+    def retrying(  # noqa: PLR0917 - the fields of the event
+        self, index: int, error: ErrorObject, now_us: int, delay_ms: float, retry_at_us: int, state: State
+    ) -> None:
         """The attempt failed and another follows."""
+        self._run.flush(index, ended=True)
         log, node_id, attempt = self._log, self._nodes[index].id, self._machine.attempts[index]
-        log.append(NodeRetrying(log.seq + 1, now_us, self._path, node_id, attempt, error, delay_ms, retry_at_us, None))
+        log.append(NodeRetrying(log.seq + 1, now_us, self._path, node_id, attempt, error, delay_ms, retry_at_us, state))
         self._machine.retrying(index, retry_at_us)
+        self._keep(index, state)
 
-    def failed(self, index: int, error: ErrorObject, now_us: int, duration_ms: float) -> None:
+    def failed(self, index: int, error: ErrorObject, now_us: int, duration_ms: float, state: State) -> None:
         """The last attempt failed."""
+        self._run.flush(index, ended=True)
         log, node, attempt = self._log, self._nodes[index], self._machine.attempts[index]
-        log.append(NodeFailed(log.seq + 1, now_us, self._path, node.id, attempt, error, node.then, duration_ms, None))
+        log.append(NodeFailed(log.seq + 1, now_us, self._path, node.id, attempt, error, node.then, duration_ms, state))
         self._machine.failed(index, error, node.then)
+        self._keep(index, state)
 
-    def waiting(self, index: int, now_us: int, until_us: int | None, wait: Wait) -> None:
+    def waiting(self, index: int, now_us: int, until_us: int | None, wait: Wait, state: State) -> None:
         """The attempt waits."""
+        self._run.flush(index)
         log, node_id, attempt = self._log, self._nodes[index].id, self._machine.attempts[index]
         log.append(
-            NodeWaiting(log.seq + 1, now_us, self._path, node_id, attempt, until_us, wait.signal, wait.reason, None)
+            NodeWaiting(log.seq + 1, now_us, self._path, node_id, attempt, until_us, wait.signal, wait.reason, state)
         )
         self._machine.waiting(index, wait.signal, until_us)
+        self._keep(index, state)
 
     def woken(self, index: int, woken: Woken) -> None:
         """What the node waited for is there."""
@@ -79,17 +89,25 @@ class Recorder:
             log.append(NodeSkipped(log.seq + 1, self._now(), self._path, self._nodes[index].id, 0, why))
             machine.skipped(index)
 
-    def cancelled(self, index: int) -> None:
+    def cancelled(self, index: int, why: str, state: State = None) -> None:
         """The node ran or waited when the run was stopped."""
+        self._run.flush(index, ended=True)
         log, node_id, attempt = self._log, self._nodes[index].id, self._machine.attempts[index]
-        log.append(NodeCancelled(log.seq + 1, self._now(), self._path, node_id, attempt, self.why_cancelled, None))
+        log.append(NodeCancelled(log.seq + 1, self._now(), self._path, node_id, attempt, why, state))
         self._machine.cancelled(index)
+        self._keep(index, state)
 
-    def end_the_rest(self) -> None:
-        """What still runs or waits when the run was stopped gets its event."""
+    def end_waiting(self, why: str) -> None:
+        """What waits or is in backoff when the run was stopped gets its event."""
         if self._machine.has_unfinished:
-            for index in self._machine.nodes_with(RUNNING, RETRYING, WAITING):
-                self.cancelled(index)
+            for index in self._machine.nodes_with(RETRYING, WAITING):
+                self.cancelled(index, why)
+
+    def end_running(self, why: str) -> None:
+        """What still runs when the run was stopped gets its event."""
+        if self._machine.running:
+            for index in self._machine.nodes_with(RUNNING):
+                self.cancelled(index, why)
 
     def restarting(self, run_attempt: int, delay_ms: float) -> int:
         """All nodes start again after the delay; the time of that comes back."""
@@ -99,11 +117,16 @@ class Recorder:
         self._machine.restart()
         return retry_at_us
 
-    def warn_of_contest(self, node: PlannedNode, attempt: int) -> None:
+    def warn(self, index: int, message: str) -> None:
+        """The engine says something of a node that runs."""
+        log, node_id, attempt = self._log, self._nodes[index].id, self._machine.attempts[index]
+        log.append(NodeEvent(log.seq + 1, self._now(), self._path, node_id, attempt, "Warning", {"message": message}))
+
+    def warn_of_contest(self, index: int) -> None:
         """Several values reached a port that takes one."""
-        log = self._log
-        for port in self._machine.contested[node.index]:
-            message = f"Several values reached port {port!r}; the last connection in the document counts."
-            log.append(
-                NodeEvent(log.seq + 1, self._now(), self._path, node.id, attempt, "Warning", {"message": message})
-            )
+        for port in self._machine.contested[index]:
+            self.warn(index, f"Several values reached port {port!r}; the last connection in the document counts.")
+
+    def _keep(self, index: int, state: State) -> None:
+        if state is not None:
+            self._machine.states[index] = state

@@ -1,0 +1,222 @@
+"""Makes attempts: takes one ready node after the other, calls its handler, and records what came of it."""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any, Final
+
+import anyio.lowlevel
+from flowcore.errors import FatalNodeError, NodeError
+from flowcore.events import NodeCompleted, NodeStarted
+from flowcore.policies import RetryPolicy
+from flowcore.values import Value
+
+from flowruntime.authoring import Context, Wait
+from flowruntime.engine.attempt import (
+    AttemptTimeoutError,
+    changed_state,
+    check_outputs,
+    check_result,
+    error_object,
+    is_retryable,
+    resolve,
+)
+from flowruntime.engine.executor.worker import Worker, self_cancelled
+from flowruntime.journal import BATCH
+
+if TYPE_CHECKING:
+    from flowruntime.engine.executor.executor import Executor
+
+__all__ = ["INLINE_NODES", "attempt_failed", "make_attempts", "state_left"]
+
+#: After so many attempts of one worker the loop gets its turn.
+INLINE_NODES: Final = 64
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+_MICROSECOND: Final = timedelta(microseconds=1)
+#: Makes the two events that every node has; calling their classes would take twice as long.
+_new: Final = tuple.__new__
+_NO_VALUES: Final[dict[str, Any]] = {}
+
+
+async def make_attempts(execution: Executor, worker: Worker) -> None:  # noqa: C901, PLR0912, PLR0915 - one function: the hot path
+    """Make one attempt after the other until nothing can be taken, or the worker is not wanted any more."""
+    runnable, log, now, times = execution.runnable, execution.log, execution.now, execution.times
+    pending, bell = log.pending, log.bell
+    at_us = now()
+    inline = 0
+    frame = worker.frame
+    machine, run, path, handlers, nodes, attempts = frame.hot
+    while runnable:
+        inline += 1
+        if inline >= INLINE_NODES:
+            inline = 0
+            execution.before_pause()
+            await anyio.lowlevel.checkpoint()
+            at_us = now()
+            continue
+        if frame is not runnable[0]:
+            frame = worker.frame = runnable[0]
+            machine, run, path, handlers, nodes, attempts = frame.hot
+        index = machine.take()
+        if index is None:
+            del runnable[0]
+            frame.queued = False
+            continue
+        if machine.ready and execution.spare is None and machine.has_ready():
+            execution.schedule_spare()
+        node, attempt = nodes[index], attempts[index]
+        worker.index = index
+        worker.started_us = worker.begun_us = started_us = at_us
+        if machine.continuing and index in machine.continuing:
+            machine.continuing.discard(index)
+            worker.started_us, active_us = frame.suspended.pop(index, (started_us, 0))
+            started_us = worker.started_us
+            worker.begun_us = at_us - active_us
+        else:
+            log.seq = seq = log.seq + 1
+            pending.append(_new(NodeStarted, (seq, at_us, path, node.id, attempt, node.type_id)))
+            if bell.waited_for:
+                log.flush()
+        if worker.begun_us + node.timeout_us < times.armed_us:
+            times.arm(worker.begun_us + node.timeout_us)
+        if machine.contested and index in machine.contested:
+            frame.recorder.warn_of_contest(index)
+        outputs: Any
+        try:
+            handler = handlers[index]
+            if handler is None:
+                handler = await frame.instances.prepare(index)
+            inputs = machine.wired[index] or _NO_VALUES
+            state = None
+            if handler.plain is not None and node.direct:
+                outputs = await handler.plain(**inputs)
+                if type(outputs) is not Wait:
+                    for given in inputs.values():
+                        if given is outputs:  # it was checked when it was made
+                            break
+                    else:
+                        check_result(outputs)
+                    outputs = {"result": outputs}
+            else:
+                config = frame.configs[index]
+                if not node.direct:
+                    inputs, config = resolve(node, attempt, handler, inputs, config, run)
+                ctx = worker.ctx = Context(run, path, node.id, attempt, inputs, config)
+                if machine.woken:
+                    ctx.woken = machine.woken.get(index)
+                if handler.mode == "async":
+                    outputs = await handler.call(ctx)
+                elif handler.mode == "inline":
+                    outputs = handler.call(ctx)
+                else:
+                    outputs = await _on_thread(execution, worker, handler.call, ctx)
+                if type(outputs) is not Wait:
+                    outputs = check_outputs(node, outputs, inputs)
+                if ctx.opened_state is not None and worker.index == index:
+                    state = changed_state(ctx, machine.states.get(index))
+        except (Exception, SystemExit) as error:  # noqa: BLE001 - the border to the nodes' code
+            if worker.index == index:
+                attempt_failed(execution, worker, error)
+        except asyncio.CancelledError as error:
+            if worker.index != index:
+                raise
+            if worker.is_cancelled():
+                machine.cancel()
+                frame.recorder.cancelled(index, execution.why_stopped, state_left(worker))
+                worker.index = -1
+                raise
+            attempt_failed(execution, worker, self_cancelled(error))
+        else:
+            if worker.index != index:
+                return  # its end was recorded before, and the first outcome stands
+            if type(outputs) is not Wait:
+                if run.sayings:
+                    run.flush(index, ended=True)
+                at_us = now()
+                log.seq = seq = log.seq + 1
+                fields = (seq, at_us, path, node.id, attempt, outputs, (at_us - started_us) / 1000, None, state)
+                pending.append(_new(NodeCompleted, fields))
+                if bell.waited_for or len(pending) >= BATCH:
+                    log.flush()
+                if state is not None:
+                    machine.states[index] = state
+                machine.completed(index, outputs)
+                worker.index = -1
+                if machine.skips:
+                    frame.recorder.skips()
+                if not frame.queued and machine.ready:
+                    execution.enqueue(frame)
+                if machine.stopped is not None:
+                    return
+                continue
+            _suspend(execution, worker, outputs, state)
+        if worker.index != index:
+            return
+        worker.index = -1
+        worker.ctx = None
+        if machine.skips:
+            frame.recorder.skips()
+        if not frame.queued and machine.ready:
+            execution.enqueue(frame)
+        if machine.stopped is not None:
+            return
+        at_us = now()
+
+
+async def _on_thread(execution: Executor, worker: Worker, call: Any, ctx: Context) -> Any:
+    worker.on_thread = True
+    try:
+        return await execution.threads.run(call, ctx)
+    finally:
+        worker.on_thread = False
+
+
+def attempt_failed(execution: Executor, worker: Worker, raised: BaseException) -> None:
+    """Record the failure of the worker's attempt, and what follows by the node's policies."""
+    frame, index = worker.frame, worker.index
+    machine, node = frame.machine, frame.machine.plan.nodes[index]
+    now_us = execution.now()
+    error = error_object(raised, node_id=node.id, path=frame.path, attempt=machine.attempts[index])
+    state = state_left(worker)
+    failures = machine.failures.get(index, 0) + 1
+    if machine.stopped is None and _is_retried(raised, node.retry_policy, failures):
+        wish_seconds = raised.retry_after_seconds if isinstance(raised, NodeError) else None
+        delay_ms = node.retry_policy.delay_after(
+            failures, execution.jitter(), None if wish_seconds is None else wish_seconds * 1000
+        )
+        retry_at_us = now_us + round(delay_ms * 1000)
+        frame.recorder.retrying(index, error, now_us, delay_ms, retry_at_us, state)
+        execution.times.add(retry_at_us, frame, index)
+        return
+    frame.recorder.failed(index, error, now_us, (now_us - worker.started_us) / 1000, state)
+    if node.then == "stop":
+        execution.stop(f"the workflow failed at node {node.id!r}", worker)
+
+
+def _suspend(execution: Executor, worker: Worker, wait: Wait, state: dict[str, Value] | None) -> None:
+    """The attempt waits: it holds nothing from here on but its inputs."""
+    frame, index, now_us = worker.frame, worker.index, execution.now()
+    frame.suspended[index] = (worker.started_us, now_us - worker.begun_us)
+    until_us = None if wait.until is None else (wait.until - _EPOCH) // _MICROSECOND
+    frame.recorder.waiting(index, now_us, until_us, wait, state)
+    if frame.machine.stopped is not None:
+        frame.recorder.cancelled(index, execution.why_stopped)
+    elif until_us is not None:
+        execution.times.add(until_us, frame, index)
+
+
+def state_left(worker: Worker) -> dict[str, Value] | None:
+    """What an attempt that did not succeed left in its state, if that is a value."""
+    if worker.ctx is None or worker.ctx.opened_state is None:
+        return None
+    try:
+        return changed_state(worker.ctx, worker.frame.machine.states.get(worker.index))
+    except (FatalNodeError, RuntimeError):  # a thread may be changing it this moment
+        return None
+
+
+def _is_retried(raised: BaseException, policy: RetryPolicy, failures: int) -> bool:
+    if failures >= policy.max_attempts or not is_retryable(raised):
+        return False
+    return policy.retry_on_timeout or not isinstance(raised, AttemptTimeoutError)
