@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Awaitable
-from typing import Any, Literal
+from collections.abc import Awaitable, Callable
+from typing import Any, Literal, TypeAlias
 
 from flowcore.workflows import Workflow
 from flowruntime import Runtime
@@ -19,6 +19,7 @@ from benchmarks.shapes import NODES, VALUE, Document, chain, lanes, prepared
 __all__ = ["measure_followers"]
 
 _FOLLOWERS = 100
+_Read: TypeAlias = Callable[[Runtime, str], Awaitable[int]]
 
 #: When the marked nodes ran, in CPU seconds of this process.
 _marks: list[float] = []
@@ -32,7 +33,7 @@ async def _mark(value: dict[str, Any]) -> dict[str, Any]:
 
 
 async def measure_followers(scale: Scale) -> list[Row]:
-    """Two runs, each with no follower, one, a hundred, and a hundred that stall after their first event.
+    """Two runs, each with no follower, one, a hundred, and a hundred that stall after their first batch.
 
     One has nodes that do nothing, where any work beside them shows; the other has nodes that take ten milliseconds.
     """
@@ -116,21 +117,29 @@ async def _measure_reading(runtime: Runtime, document: Document, scale: Scale) -
     result = await runtime.run(prepared(runtime, document), {"value": VALUE})
     events = await _count_events(runtime, result.execution_id)
     rows: list[Row] = []
-    for number, who in ((1, "1 follower"), (_FOLLOWERS, f"{_FOLLOWERS} followers")):
+    for label, read in (("in batches", _count_events), ("one by one", _count_singly)):
 
-        async def side(number: int = number) -> float:
+        async def side(read: _Read = read) -> float:
             begun = time.process_time()
-            await asyncio.gather(*(_count_events(runtime, result.execution_id) for _ in range(number)))
+            await asyncio.gather(*(read(runtime, result.execution_id) for _ in range(_FOLLOWERS)))
             return time.process_time() - begun
 
         (figures,) = await interleave(side, rounds=scale.rounds)
         found = compare(figures, figures)
-        rows.append(Row(name=f"events read by {who}, all together", unit="events/s", ours=events * number / found.ours))
+        name = f"events read by {_FOLLOWERS} followers {label}, all together"
+        rows.append(Row(name=name, unit="events/s", ours=events * _FOLLOWERS / found.ours))
     return rows
 
 
 async def _count_events(runtime: Runtime, execution_id: str) -> int:
-    """Read every event to the end. The one place that knows how events are read."""
+    """Read every event to the end, as a follower does that keeps up."""
+    count = 0
+    async for batch in runtime.follow(execution_id).batches():
+        count += len(batch)
+    return count
+
+
+async def _count_singly(runtime: Runtime, execution_id: str) -> int:
     count = 0
     async for _ in runtime.follow(execution_id):
         count += 1
@@ -138,7 +147,7 @@ async def _count_events(runtime: Runtime, execution_id: str) -> int:
 
 
 async def _stall(runtime: Runtime, execution_id: str, release: asyncio.Event) -> None:
-    """Take one event, and no other for as long as the run lasts."""
-    async for _ in runtime.follow(execution_id):
+    """Take one batch, and no other for as long as the run lasts."""
+    async for _ in runtime.follow(execution_id).batches():
         await release.wait()
         return

@@ -8,7 +8,7 @@ from typing import Any
 from flowruntime import Runtime
 
 from benchmarks.by_hand import run_by_hand
-from benchmarks.measuring import Comparison, Scale, Side, Work, compare, compare_sides, cpu_time, interleave
+from benchmarks.measuring import Comparison, Scale, Side, Work, apart, compare, compare_sides, cpu_time, interleave
 from benchmarks.rows import Row, Target
 from benchmarks.shapes import NODES, VALUE, Document, chain, dag, dependencies, fan, prepared
 
@@ -52,7 +52,7 @@ async def measure_chains(scale: Scale) -> list[Row]:
     async with Runtime(nodes=NODES) as runtime:
         for size in sizes:
             sides.append(await cpu_time(work_by_engine(runtime, chain(size)), scale))
-            sides.append(await cpu_time(work_by_hand(chain(size)), scale))
+            sides.append(apart(await cpu_time(work_by_hand(chain(size)), scale)))
         figures = await interleave(*sides, rounds=scale.rounds)
     ours, raw = figures[::2], figures[1::2]
     rows = [
@@ -108,7 +108,8 @@ async def _measure_shape(name: str, document: Document, scale: Scale) -> list[Ro
 
 
 async def _compare_work(engine: Work, by_hand: Work, scale: Scale) -> Comparison:
-    return await compare_sides(await cpu_time(engine, scale), await cpu_time(by_hand, scale), rounds=scale.rounds)
+    raw = apart(await cpu_time(by_hand, scale))
+    return await compare_sides(await cpu_time(engine, scale), raw, rounds=scale.rounds)
 
 
 def _at_once(work: Work, times: int = 1) -> Work:

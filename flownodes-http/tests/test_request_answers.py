@@ -3,17 +3,20 @@
 import base64
 import gzip
 import json
+import socket
 import warnings
 import zlib
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from typing import Any
 
+import anyio
 import httpx
 import pytest
+from anyio.abc import SocketAttribute, SocketStream
 from flowcore.nodes import effects_of
 from flownodes_http.request import Request
-from flowruntime.authoring import Blob
+from flowruntime.authoring import Blob, NodeError
 from flowruntime.http import make_client
 from flowruntime.registry import check_catalog
 
@@ -33,6 +36,12 @@ BODIES: dict[str, tuple[bytes, str]] = {
     "/odd-charset": (b"plain", "text/plain; charset=klingon"),
     "/codec-charset": (b"plain", "text/plain; charset=base64"),
     "/surrogates": (b"+2AA-", "text/plain; charset=utf-7"),
+    "/wrong-charset": ("Grüße".encode("latin-1"), "text/plain; charset=utf-8"),
+    "/wrong-mark": ("\ufeffGrüße".encode(), "text/plain; charset=latin-1"),
+    "/utf-16-unmarked": ("Grüße".encode("utf-16-le"), "text/plain; charset=UTF-16"),
+    "/quoted-charset": ("Grüße".encode("cp1252"), 'text/plain; format=flowed; Charset="windows-1252"'),
+    "/shift-jis": ("日本".encode("shift_jis"), "text/html; charset=Shift_JIS"),
+    "/octets": ("Grüße".encode(), "application/octet-stream"),
     "/problem": (b'{"title": 1}', "application/problem+json"),
     "/svg": (b"<svg/>", "image/svg+xml"),
     "/form": (b"a=1", "application/x-www-form-urlencoded"),
@@ -50,6 +59,14 @@ def application(environ: dict[str, Any], start_response: Any) -> list[bytes]:
         body, media_type = BODIES[path]
         start_response("200 OK", [("Content-Type", media_type)] if media_type else [])
         return [body]
+    if path.startswith("/status/"):
+        status = path.rpartition("/")[2]
+        start_response(f"{status} Status", [("Content-Type", "application/pdf"), ("ETag", "1")])
+        return []
+    if path == "/cookies":
+        cookies = [("Set-Cookie", "a=1; Expires=Wed, 21 Oct 2026 07:28:00 GMT"), ("Set-Cookie", "b=2")]
+        start_response("200 OK", [*cookies, ("Content-Type", "text/plain")])
+        return [b""]
     if path == "/repeated-headers":
         start_response("200 OK", [("X-A", "1"), ("X-A", "2"), ("X-B", "ä"), ("Content-Type", "text/plain")])
         return [b""]
@@ -199,6 +216,33 @@ async def test_a_body_goes_out_by_what_it_is(
         assert got["headers"]["CONTENT_LENGTH"] == str(len(sent))
 
 
+@pytest.mark.parametrize("method", ["GET", "OPTIONS", "TRACE", "POST", "PUT", "PATCH", "DELETE"])
+async def test_every_method_is_spoken(server: str, client: httpx.AsyncClient, method: str) -> None:
+    assert (await echo(client, server, method=method))["method"] == method
+
+
+async def test_a_host_in_another_script_is_looked_up_by_its_ascii_name(
+    client: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[str] = []
+
+    def unknown(host: Any, *_: Any, **__: Any) -> None:
+        asked.append(host if isinstance(host, str) else host.decode())
+        raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
+
+    monkeypatch.setattr(socket, "getaddrinfo", unknown)
+    with pytest.raises(NodeError, match=r"xn--bcher-kva\.example") as raised:
+        await ask(client, "http://bücher.example/straße?q=ü")
+    assert asked == ["xn--bcher-kva.example"]
+    assert raised.value.code == "http.dns"
+
+
+async def test_white_space_around_a_url_does_not_count_and_within_it_is_escaped(
+    server: str, client: httpx.AsyncClient
+) -> None:
+    assert (await echo(client, f" {server}/a b?c=d e\n"))["url"] == "/a%20b?c=d%20e"
+
+
 async def test_null_sends_no_body(server: str, client: httpx.AsyncClient) -> None:
     got = await echo(client, server, None, method="POST")
     assert got["body"] == b""
@@ -219,9 +263,37 @@ async def test_headers_are_sent_and_null_leaves_one_out(server: str, client: htt
     assert "X_FOUR" not in got
 
 
+async def test_headers_go_out_as_they_are_written_one_line_for_each_value() -> None:
+    received: list[bytes] = []
+    async with await anyio.create_tcp_listener(local_host="127.0.0.1") as listener:
+        port = listener.extra(SocketAttribute.local_port)  # noqa: S610 - not Django's
+
+        async def answer(stream: SocketStream) -> None:
+            async with stream:
+                received.append(await stream.receive())
+                await stream.send(b"HTTP/1.1 204 None\r\n\r\n")
+
+        async with anyio.create_task_group() as tasks, make_client("open") as client:
+            tasks.start_soon(listener.serve, answer)
+            await ask(client, f"http://127.0.0.1:{port}/", headers={"X-ApiKEY": "a", "X-Many": ["1", None, 2]})
+            tasks.cancel_scope.cancel()
+    lines = received[0].split(b"\r\n")
+    assert b"X-ApiKEY: a" in lines
+    assert [line for line in lines if line.startswith(b"X-Many")] == [b"X-Many: 1", b"X-Many: 2"]
+
+
 async def test_the_query_of_the_config_goes_into_that_of_the_url(server: str, client: httpx.AsyncClient) -> None:
     got = await echo(client, f"{server}/p?a=1&b=2", query={"b": 3, "c": ["x", "y"], "d": False})
     assert got["url"] == "/p?a=1&b=3&c=x&c=y&d=false"
+
+
+async def test_what_the_config_does_not_name_of_a_urls_query_stays_as_it_is_written(
+    server: str, client: httpx.AsyncClient
+) -> None:
+    url = f"{server}/p?sig=x%2By&&flag&a=1&b=2&a=3"
+    got = await echo(client, url, query={"a": "ü &", "c": "", "d": [], "b": None, "e": [None]})
+    assert got["url"] == "/p?sig=x%2By&&flag&b=2&a=%C3%BC%20%26&c="
+    assert (await echo(client, f"{server}/p?", query={"a": "1"}))["url"] == "/p?a=1"
 
 
 async def test_a_url_without_query_in_the_config_is_sent_as_it_is(server: str, client: httpx.AsyncClient) -> None:
@@ -245,8 +317,9 @@ async def test_the_idempotency_header_can_be_renamed_set_and_switched_off(
     assert "IDEMPOTENCY_KEY" not in renamed
     own = await echo(client, server, method="PUT", headers={"idempotency-key": "mine"})
     assert own["headers"]["IDEMPOTENCY_KEY"] == "mine"
-    off = await echo(client, server, method="PUT", idempotency_header=None)
-    assert "IDEMPOTENCY_KEY" not in off["headers"]
+    for nothing in (None, ""):
+        off = await echo(client, server, method="PUT", idempotency_header=nothing)
+        assert "IDEMPOTENCY_KEY" not in off["headers"]
 
 
 async def test_user_and_password_in_the_url_are_sent_unless_the_config_has_others(
@@ -280,6 +353,11 @@ async def test_the_request_is_announced_without_what_may_be_secret(server: str, 
         ("/odd-charset", "plain"),
         ("/codec-charset", "plain"),
         ("/surrogates", "+2AA-"),
+        ("/wrong-charset", "Gr\ufffd\ufffde"),
+        ("/wrong-mark", "Grüße"),
+        ("/utf-16-unmarked", "Grüße"),
+        ("/quoted-charset", "Grüße"),
+        ("/shift-jis", "日本"),
         ("/problem", '{"title": 1}'),
         ("/svg", "<svg/>"),
         ("/form", "a=1"),
@@ -289,6 +367,46 @@ async def test_the_request_is_announced_without_what_may_be_secret(server: str, 
 )
 async def test_a_text_is_read_in_its_charset(server: str, client: httpx.AsyncClient, path: str, text: str) -> None:
     assert (await ask(client, server + path)).outputs["body"] == text
+
+
+@pytest.mark.parametrize(
+    ("path", "says"),
+    [
+        ("/wrong-charset", "is not in the charset 'utf-8'"),
+        ("/odd-charset", "'klingon', which is not known"),
+        ("/codec-charset", "'base64', which is not known"),
+        ("/undeclared-latin", None),
+        ("/latin", None),
+    ],
+)
+async def test_a_charset_that_is_wrong_or_unknown_is_warned_of(
+    server: str, client: httpx.AsyncClient, path: str, says: str | None
+) -> None:
+    warnings_given = [text for kind, text in (await ask(client, server + path)).events if kind == "Warning"]
+    assert [says in text for text in warnings_given if says is not None] == ([True] if says else [])
+    assert len(warnings_given) == (says is not None)
+
+
+async def test_the_format_of_the_response_can_be_set(server: str, client: httpx.AsyncClient) -> None:
+    assert (await ask(client, f"{server}/octets", response_format="text")).outputs["body"] == "Grüße"
+    blob = (await ask(client, f"{server}/latin", response_format="blob")).outputs["body"]
+    assert blob == Blob.from_bytes("Grüße".encode("latin-1"), media_type="text/plain")
+    empty = (await ask(client, f"{server}/empty-pdf", response_format="blob")).outputs["body"]
+    assert empty == Blob.from_bytes(b"", media_type="application/pdf")
+
+
+@pytest.mark.parametrize(("method", "status"), [("HEAD", 200), ("GET", 204), ("GET", 304), ("GET", 205)])
+async def test_an_answer_without_a_body_gives_the_empty_text(
+    server: str, client: httpx.AsyncClient, method: str, status: int
+) -> None:
+    done = await ask(client, f"{server}/status/{status}", method=method)
+    headers: Any = done.outputs["headers"]
+    assert (done.outputs["status"], done.outputs["body"], headers["etag"]) == (status, "", "1")
+
+
+async def test_cookies_are_given_one_by_one(server: str, client: httpx.AsyncClient) -> None:
+    headers: Any = (await ask(client, f"{server}/cookies")).outputs["headers"]
+    assert headers["set-cookie"] == ["a=1; Expires=Wed, 21 Oct 2026 07:28:00 GMT", "b=2"]
 
 
 @pytest.mark.parametrize(

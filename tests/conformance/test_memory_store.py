@@ -52,7 +52,7 @@ async def test_a_follower_of_a_ring_that_moved_on_is_told_of_the_gap() -> None:
         log.flush()
     log.append(completed(202))
     journal.close_log(log)
-    told = [event async for batch in journal.follow(ONE) for event in batch]
+    told = [event async for event in journal.follow(ONE)]
     gap = told[0]
     assert isinstance(gap, HistoryGap)
     assert gap.first == 1

@@ -31,7 +31,7 @@ async def decoded(response: httpx.Response, max_bytes: int | None) -> AsyncItera
     if counts and max_bytes is not None and int(declared) > max_bytes:
         raise _too_large(max_bytes)
     taken = given = 0
-    async for data in response.aiter_raw(_PART_BYTES):
+    async for data in response.aiter_raw():
         taken += len(data)
         for part in (data,) if inflater is None else inflater.parts(data):
             given += len(part)

@@ -18,6 +18,8 @@ __all__ = ["is_sendable", "masked", "origin", "read_url", "with_query"]
 _LAST_PORT: Final = 65535
 _SCHEME: Final = re.compile(r"https?://", re.IGNORECASE)
 _OTHER_SCHEME: Final = re.compile(r"[a-z][a-z0-9+.-]*:(//|(?!\d))", re.IGNORECASE)
+#: httpx would escape a space in a host, and look that up.
+_HOST: Final = re.compile(rb"[\w.~:-]+", re.ASCII)
 #: How httpx begins to say what is wrong, and what we say: its own words may show parts of a password.
 _FAULTS: Final = (
     ("Invalid port", "its port is no number (/, ?, # and @ in a password are written as %2F, %3F, %23 and %40)"),
@@ -82,7 +84,12 @@ def is_sendable(url: httpx.URL) -> bool:
     (True, False)
     """
     try:
-        return url.scheme in ("http", "https") and url.host != "" and (url.port is None or url.port <= _LAST_PORT)
+        return (
+            url.scheme in ("http", "https")
+            and url.host != ""
+            and _HOST.fullmatch(url.raw_host) is not None
+            and (url.port is None or url.port <= _LAST_PORT)
+        )
     except UnicodeError:  # a host such as "xn--", which stands for no name
         return False
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterable, AsyncIterator
 from dataclasses import dataclass
 
 import anyio
@@ -65,7 +65,7 @@ async def run_workflow(
     return Ended(result=result, failures=tuple(failures))
 
 
-async def _remembering(events: AsyncIterator[Told], failures: list[NodeFailed]) -> AsyncIterator[Told]:
+async def _remembering(events: AsyncIterable[Told], failures: list[NodeFailed]) -> AsyncIterator[Told]:
     async for event in events:
         if isinstance(event, NodeFailed):
             failures.append(event)

@@ -51,10 +51,11 @@ def make_handler(definition: Definition, config: Mapping[str, Any]) -> Handler:
         mode = _mode(definition, instance.execute)
         return Handler(mode=mode, call=instance.execute, instance=instance, read_config=read_config)
     mode = _mode(definition, target)
+    function: Callable[..., Any] = definition.target
     take, give = _adapters(definition)
     is_plain = mode == "async" and take is _take_inputs and give is _as_result
-    call = _adapt(target, take, give, is_async=mode == "async")
-    return Handler(mode=mode, call=call, read_config=read_config, plain=target if is_plain else None)
+    call = _adapt(function, take, give, is_async=mode == "async")
+    return Handler(mode=mode, call=call, read_config=read_config, plain=function if is_plain else None)
 
 
 def _mode(definition: Definition, function: Callable[..., Any]) -> Mode:

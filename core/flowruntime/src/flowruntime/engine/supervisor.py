@@ -18,6 +18,7 @@ from flowcore.values import Value
 from flowruntime.authoring import Secret
 from flowruntime.engine.admission import Admission
 from flowruntime.engine.attempt import ExecutionRun, Instances, Threads
+from flowruntime.engine.blocking import LoopWatch
 from flowruntime.engine.executor import Executor, Frame, Recorder
 from flowruntime.engine.machine import Machine
 from flowruntime.engine.watchdog import Watchdog
@@ -44,12 +45,14 @@ class Supervisor:
         secrets: Mapping[str, Secret],
         http: Callable[[], httpx.AsyncClient],
         max_executions: int | None = None,
+        seed: int | None = None,
     ) -> None:
         self._journal = journal
         self._clock = clock
         self._secrets = secrets
         self._http = http
-        self._jitter = _jitter
+        #: Spreads load, hides nothing.
+        self._random = random.Random(seed)  # noqa: S311
         self._threads = Threads()
         self._leftovers: set[asyncio.Task[None]] = set()
         self._admission = Admission(max_executions)
@@ -58,6 +61,7 @@ class Supervisor:
         #: What runs, waits or is pending, with what is to be done at its end.
         self._open: dict[ExecutionId, tuple[Executor, Callable[[], None]]] = {}
         self._pending: set[ExecutionId] = set()
+        self._loop_watch = LoopWatch(lambda: bool(self._open))
 
     def create(
         self,
@@ -96,6 +100,8 @@ class Supervisor:
             on_end=self._ended,
         )
         self._open[execution_id] = executor, on_end
+        if not self._loop_watch.awake:
+            self._loop_watch.wake()
         return executor
 
     def start(self, executor: Executor) -> None:
@@ -146,6 +152,7 @@ class Supervisor:
 
     async def close(self) -> None:
         """Cancel whatever runs; return when all has ended, which takes no longer than the grace of running attempts."""
+        self._loop_watch.close()
         for executor, _ in list(self._open.values()):
             executor.cancel("the runtime was closed")
         while self._open:
@@ -156,6 +163,9 @@ class Supervisor:
             await asyncio.wait(self._leftovers, timeout=_LEFTOVER_SECONDS)
 
     # --- inside -------------------------------------------------------------------------------------
+
+    def _jitter(self) -> float:
+        return self._random.uniform(-1, 1)
 
     def _get(self, execution_id: str) -> Executor:
         executor, _ = self._open.get(ExecutionId(execution_id), (None, None))
@@ -185,10 +195,6 @@ class Supervisor:
             self._pending.discard(following.log.execution_id)
             following.begin()
             following.start()
-
-
-def _jitter() -> float:
-    return random.uniform(-1, 1)  # noqa: S311 - it spreads load, it hides nothing
 
 
 def _new_execution_id(now_us: int) -> ExecutionId:

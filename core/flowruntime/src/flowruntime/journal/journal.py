@@ -3,26 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
-from dataclasses import dataclass
 
 from flowcore.contracts import ExecutionRecord, Page, Store
 from flowcore.errors import ExecutionError
-from flowcore.events import Event, ExecutionId, WorkflowStarted
+from flowcore.events import ExecutionId, WorkflowStarted
 from flowcore.workflows import Workflow
 
+from flowruntime.journal.following import Batch, Following, HistoryGap
 from flowruntime.journal.log import ExecutionLog
 
-__all__ = ["HistoryGap", "Journal"]
+__all__ = ["Journal"]
 
-_PAGE = 1000
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class HistoryGap:
-    """Events `first` to `last` are not kept any more; what follows is whole again."""
-
-    first: int
-    last: int
+#: How many events a follower gets at once, at most.
+_PAGE = 5000
 
 
 class Journal:
@@ -43,7 +36,7 @@ class Journal:
         """The execution runs here no more: hand on what is left and let its followers see the end."""
         log.flush()
         self._open.pop(log.execution_id, None)
-        log.bell.ring()
+        log.close()
 
     def read(self, execution_id: str, after: int = 0, limit: int = _PAGE) -> Page:
         """Events with a seq greater than `after`. Raises StoreError for an unknown execution."""
@@ -57,21 +50,26 @@ class Journal:
             raise ExecutionError(f"There is no execution {execution_id!r}.", code="execution.unknown")
         return record
 
-    async def follow(self, execution_id: str, after: int = 0) -> AsyncIterator[list[Event | HistoryGap]]:
-        """Batches of events as they are kept, from any seq on, until the execution ends or runs here no more."""
+    def follow(self, execution_id: str, after: int = 0) -> Following:
+        """Events with a seq greater than `after`, until the execution ends or runs here no more.
+
+        Raises ExecutionError for an unknown execution.
+        """
+        self.record(execution_id)
+        return Following(lambda: self._batches(execution_id, after))
+
+    async def _batches(self, execution_id: str, after: int) -> AsyncIterator[Batch]:
         while True:
             log = self._open.get(ExecutionId(execution_id))
             page = self.read(execution_id, after)
-            batch: list[Event | HistoryGap] = []
             if page.first_seq > after + 1:
-                batch.append(HistoryGap(first=after + 1, last=page.first_seq - 1))
+                gap = HistoryGap(first=after + 1, last=page.first_seq - 1)
                 after = page.first_seq - 1
-            batch.extend(page.events)
+                yield [gap]
             if page.events:
                 after = page.events[-1].seq
-            if batch:
-                yield batch
+                yield page.events
             elif log is None:
                 return
             else:
-                await log.bell.wait()
+                await log.wait()

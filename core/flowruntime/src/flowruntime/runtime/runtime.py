@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from types import TracebackType
 from typing import TYPE_CHECKING, Literal, Self
 
@@ -10,7 +10,7 @@ import anyio
 import anyio.abc
 from flowcore.contracts import Clock
 from flowcore.errors import InstallationError, StoreError
-from flowcore.events import Event, ExecutionId
+from flowcore.events import ExecutionId
 from flowcore.executions import Execution, ExecutionResult
 from flowcore.values import Value, check_value
 
@@ -18,7 +18,7 @@ from flowruntime.clock import SystemClock
 from flowruntime.engine import Supervisor
 from flowruntime.engine.attempt import Instances
 from flowruntime.engine.executor import Executor
-from flowruntime.journal import HistoryGap, Journal
+from flowruntime.journal import Following, Journal
 from flowruntime.plan import Checked, SchemaCache, check_workflow
 from flowruntime.registry import Registry
 from flowruntime.runtime.documents import Document
@@ -45,7 +45,8 @@ class Runtime:
     `db` is where executions are kept: `memory:` keeps them in this process only. `nodes` are functions and classes
     (or modules of them) decorated with `@node`; their ids begin with `local.`. `net` is `open`, or `public` to refuse
     every address that is not public, except `HOST:PORT` in `allow_net`. `max_executions` run at the same time, others
-    are pending; None is no limit. One runtime belongs to one event loop.
+    are pending; None is no limit. With a `seed` the jitter of delays is the same in every process: with a manual clock
+    and deterministic nodes a workflow then writes the same log. One runtime belongs to one event loop.
     """
 
     def __init__(
@@ -59,6 +60,7 @@ class Runtime:
         registry: Registry | None = None,
         clock: Clock | None = None,
         max_executions: int | None = None,
+        seed: int | None = None,
     ) -> None:
         if db != "memory:":
             raise StoreError(f"The database {db!r} cannot be used yet.", code="store.url", remedy="Use 'memory:'.")
@@ -77,6 +79,7 @@ class Runtime:
             secrets=self._secrets,
             http=self._http_client,
             max_executions=max_executions,
+            seed=seed,
         )
         self._schemas = SchemaCache()
         self._plans = PlanCache(
@@ -170,15 +173,13 @@ class Runtime:
             result = self.snapshot(execution_id).result(total)
         return result
 
-    async def follow(self, execution_id: str, after: int = 0) -> AsyncIterator[Event | HistoryGap]:
+    def follow(self, execution_id: str, after: int = 0) -> Following:
         """Events of an execution with a seq greater than `after`, as they come, until its end.
 
-        Late followers get the past first. A HistoryGap stands where the memory journal has moved on.
+        Late followers get the past first. A HistoryGap stands where the memory journal has moved on. Raises
+        ExecutionError for an unknown execution.
         """
-        self._journal.record(execution_id)
-        async for batch in self._journal.follow(execution_id, after):
-            for event in batch:
-                yield event
+        return self._journal.follow(execution_id, after)
 
     def snapshot(self, execution_id: str) -> Execution:
         """The execution as it stands: the fold of its events."""

@@ -113,6 +113,13 @@ class ExecutionRun:
         """Have `later(due_us, index)` called when something is held; `flush` is to be called then."""
         self._later = later
 
+    def hold_warning(self, index: int, message: str) -> None:
+        """Have a warning of a running attempt recorded with the next flush. Called on any thread."""
+        saying = self.sayings.get(index)
+        if saying is None or saying.attempt != self.machine.attempts[index]:
+            saying = self.sayings[index] = Saying(self.machine.attempts[index])
+        saying.hold("Warning", {"message": message})
+
     def flush(self, index: int, *, ended: bool = False) -> None:
         """Record what is held of a node's attempt."""
         saying = self.sayings.pop(index, None) if ended else self.sayings.get(index)

@@ -48,12 +48,16 @@ class Saying:
         self._armed = True
         return self._next_us
 
+    def hold(self, event_type: NodeEventType, content: dict[str, Any]) -> None:
+        """Have something come with the next flush."""
+        self._held.append((event_type, content))
+
     def _take_line(self, event_type: NodeEventType, line: str) -> bool:
         if self._bytes > MAX_LINE_BYTES:
             return False
         self._bytes += len(line.encode(errors="surrogatepass")) + 1
         if self._bytes > MAX_LINE_BYTES:
-            self._held.append(("Warning", {"message": _CUT}))
+            self.hold("Warning", {"message": _CUT})
         elif self._held and self._held[-1][0] == event_type:
             self._held[-1][1]["lines"].append(line)
         else:

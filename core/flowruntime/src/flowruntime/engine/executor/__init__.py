@@ -2,6 +2,8 @@
 
 from flowruntime.engine.executor.executor import GRACE_US, Executor
 from flowruntime.engine.executor.frames import Frame
+from flowruntime.engine.executor.making import make_attempts
 from flowruntime.engine.executor.recording import Recorder
+from flowruntime.engine.executor.worker import Worker
 
-__all__ = ["GRACE_US", "Executor", "Frame", "Recorder"]
+__all__ = ["GRACE_US", "Executor", "Frame", "Recorder", "Worker", "make_attempts"]

@@ -162,11 +162,6 @@ class Executor:
         self._go_on()
         return len(waiting)
 
-    def warn(self, worker: Worker, message: str) -> None:
-        """Say something of the attempt that a worker makes."""
-        if worker.index >= 0:
-            worker.frame.recorder.warn(worker.index, message)
-
     # --- workers ------------------------------------------------------------------------------------
 
     async def _work(self, worker: Worker) -> None:
@@ -427,8 +422,8 @@ class Executor:
         )
         self.times.close()
         frame.run.on_held(None)
-        self._on_end(self)
         self.ended.ring()
+        self._on_end(self)
 
 
 def _deadline_us(worker: Worker) -> int:

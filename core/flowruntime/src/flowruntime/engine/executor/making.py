@@ -42,7 +42,7 @@ _NO_VALUES: Final[dict[str, Any]] = {}
 async def make_attempts(execution: Executor, worker: Worker) -> None:  # noqa: C901, PLR0912, PLR0915 - one function: the hot path
     """Make one attempt after the other until nothing can be taken, or the worker is not wanted any more."""
     runnable, log, now, times = execution.runnable, execution.log, execution.now, execution.times
-    pending, bell = log.pending, log.bell
+    pending = log.pending
     at_us = now()
     inline = 0
     frame = worker.frame
@@ -76,7 +76,7 @@ async def make_attempts(execution: Executor, worker: Worker) -> None:  # noqa: C
         else:
             log.seq = seq = log.seq + 1
             pending.append(_new(NodeStarted, (seq, at_us, path, node.id, attempt, node.type_id)))
-            if bell.waited_for:
+            if log.listening:
                 log.flush()
         if worker.begun_us + node.timeout_us < times.armed_us:
             times.arm(worker.begun_us + node.timeout_us)
@@ -137,7 +137,7 @@ async def make_attempts(execution: Executor, worker: Worker) -> None:  # noqa: C
                 log.seq = seq = log.seq + 1
                 fields = (seq, at_us, path, node.id, attempt, outputs, (at_us - started_us) / 1000, None, state)
                 pending.append(_new(NodeCompleted, fields))
-                if bell.waited_for or len(pending) >= BATCH:
+                if log.listening or len(pending) >= BATCH:
                     log.flush()
                 if state is not None:
                     machine.states[index] = state
