@@ -406,7 +406,15 @@ async def test_a_redirect_may_ask_for_the_body_once_more(server: str, client: ht
 
 
 @pytest.mark.parametrize(
-    "target", ["ftp://example.com/", "file:///etc/passwd", "http://xn--/", "http://127.0.0.1:99999/"]
+    "target",
+    [
+        "ftp://example.com/",
+        "file:///etc/passwd",
+        "http://xn--/",
+        "http://127.0.0.1:99999/",
+        "http://[::1",
+        "http://a b/",
+    ],
 )
 async def test_a_redirect_to_another_protocol_is_fatal(server: str, client: httpx.AsyncClient, target: str) -> None:
     error = await failure(client, f"{server}/redirect?{target}")

@@ -34,6 +34,10 @@ async def send(
             response = await client.send(request, stream=True, follow_redirects=False)
         except UnicodeError as error:  # what httpx raises when the host of the Location cannot be a name
             raise _bad_redirect(request.url) from error
+        except httpx.RemoteProtocolError as error:
+            if str(error).startswith("Invalid URL in location header"):
+                raise _bad_redirect(request.url) from error
+            raise
         if not config.follow_redirects or response.next_request is None:
             return response
         await response.aclose()
@@ -76,5 +80,5 @@ def _bad_redirect(url: httpx.URL) -> FatalNodeError:
     return FatalNodeError(
         f"{masked(url)} redirects to something that is no http or https URL.",
         code="http.redirects",
-        remedy="Set `follow_redirects` to false to see where to.",
+        remedy="Ask the server's operator, or use the URL that is meant.",
     )
