@@ -15,6 +15,7 @@ from flowcore.errors import FatalNodeError, NodeError, RetryableNodeError
 from flowcore.nodes import Deprecation, EffectsByConfig, Port, Ports
 from flowcore.values import Blob, Json, Value
 
+from flowruntime.authoring.containers import Body, Child, ChildEnd, Container
 from flowruntime.authoring.context import Context, InstanceContext, NodeEvents, Run
 from flowruntime.authoring.definitions import Definition, definition_of, node
 from flowruntime.authoring.expressions import DataExpression, Expression, is_true
@@ -27,6 +28,10 @@ from flowruntime.secrets import Secret
 __all__ = [
     "Blob",
     "BlobWriter",
+    "Body",
+    "Child",
+    "ChildEnd",
+    "Container",
     "Context",
     "DataExpression",
     "Definition",

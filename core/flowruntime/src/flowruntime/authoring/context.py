@@ -23,11 +23,19 @@ __all__ = ["Context", "InstanceContext", "NodeEvents", "Run"]
 class Run(Protocol):
     """The execution that an attempt belongs to, as its context sees it. The engine provides it."""
 
-    execution_id: str
     workflow: Workflow
     #: The execution's inputs.
     inputs: dict[str, Value]
-    secrets: Mapping[str, Secret]
+
+    @property
+    def execution_id(self) -> str:
+        """The execution's id."""
+        ...
+
+    @property
+    def secrets(self) -> Mapping[str, Secret]:
+        """Secrets by name."""
+        ...
 
     @property
     def info(self) -> dict[str, Any]:

@@ -79,6 +79,7 @@ class Machine:
         "_first_error",
         "_group_left",
         "_limit",
+        "_outer",
         "_plain",
         "_racing",
         "_simple",
@@ -86,6 +87,7 @@ class Machine:
         "_winners",
         "attempts",
         "completed_flags",
+        "contained",
         "contested",
         "continuing",
         "ended",
@@ -105,19 +107,29 @@ class Machine:
         "woken",
     )
 
-    def __init__(self, plan: Plan, *, fired: int | None = None) -> None:
+    def __init__(self, plan: Plan, *, fired: int | None = None, outer: Machine | None = None) -> None:
         self.plan = plan
+        #: The machine of the document whose container runs this one; its limit holds here too.
+        self._outer = outer
         #: The trigger that started the run; every other one is skipped.
         self.fired = fired
         self._plain = plan.plain_followers
         self._racing = plan.racing_followers if plan.group_sizes else None
         self._simple = plan.simple_wires
         self._limit = plan.max_parallel_nodes
-        self.attempts = [0] * len(plan.nodes)
+        self._begin()
+
+    def reset(self) -> None:
+        """Be a new machine of the same plan; cheaper than one."""
         self._begin()
 
     def _begin(self) -> None:
-        """The state before anything has run; attempts go on counting over restarts."""
+        """The state before anything has run."""
+        self.attempts = [0] * len(self.plan.nodes)
+        self._begin_again()
+
+    def _begin_again(self) -> None:
+        """The state before anything has run; attempts go on counting."""
         plan, count = self.plan, len(self.plan.nodes)
         self._waiting = list(plan.need)
         self._group_left = list(plan.group_sizes)
@@ -138,7 +150,10 @@ class Machine:
         self.failures: dict[int, int] = {}
         #: What nodes keep in `ctx.state`, as their last attempts left it.
         self.states: dict[int, dict[str, Value]] = {}
+        #: Attempts that hold a slot, those inside this document's containers included.
         self.running = 0
+        #: Running nodes that hold none: their attempts are containers.
+        self.contained: set[int] = set()
         #: Waiting nodes, with the signal they wait for, None for a time alone.
         self.signals: dict[int, str | None] = {}
         #: When nodes in backoff and waiting nodes go on, where a time is set.
@@ -161,6 +176,11 @@ class Machine:
         """The next node whose attempt may start now; it counts as running from here on. None: nothing now."""
         if not self.ready or self.running >= self._limit or self.stopped is not None:
             return None
+        outer = self._outer
+        if outer is not None:
+            if not outer.has_room():
+                return None
+            outer._occupy()  # noqa: SLF001 - another machine
         node = self.ready.popleft()
         self.status[node] = RUNNING
         self.running += 1
@@ -168,9 +188,34 @@ class Machine:
             self.attempts[node] += 1
         return node
 
+    def has_room(self) -> bool:
+        """Whether a further attempt may start here or in a container."""
+        return self.running < self._limit and (self._outer is None or self._outer.has_room())
+
     def has_ready(self) -> bool:
         """Whether `take` would give a node."""
-        return bool(self.ready) and self.running < self._limit and self.stopped is None
+        return bool(self.ready) and self.stopped is None and self.has_room()
+
+    def contain(self, node: int) -> None:
+        """The running attempt is a container: it goes on without a slot."""
+        self._release()
+        self.contained.add(node)
+
+    def _occupy(self) -> None:
+        self.running += 1
+        if self._outer is not None:
+            self._outer._occupy()  # noqa: SLF001
+
+    def _release(self) -> None:
+        self.running -= 1
+        if self._outer is not None:
+            self._outer._release()  # noqa: SLF001
+
+    def _end_running(self, node: int) -> None:
+        if self.contained and node in self.contained:
+            self.contained.discard(node)
+        else:
+            self._release()
 
     @property
     def error(self) -> ErrorObject | None:
@@ -180,14 +225,14 @@ class Machine:
     @property
     def finished(self) -> bool:
         """Whether nothing runs and nothing can run any more."""
-        if self.running or self.skips:
+        if self.running or self.contained or self.skips:
             return False
         return self.stopped is not None or len(self.ended) == len(self.status)
 
     @property
     def has_unfinished(self) -> bool:
         """Whether any node may run or be in backoff; False spares a look at every node."""
-        return self.running > 0 or bool(self.failures) or bool(self.signals)
+        return self.running > 0 or bool(self.failures) or bool(self.signals) or bool(self.contained)
 
     def nodes_with(self, *statuses: int) -> list[int]:
         """The nodes in one of these states. Looks at every node: not for hot paths."""
@@ -197,7 +242,10 @@ class Machine:
 
     def completed(self, node: int, outputs: dict[str, Value]) -> None:
         """The running attempt gave its outputs."""
-        self.running -= 1
+        if self._outer is None and not self.contained:
+            self.running -= 1
+        else:
+            self._end_running(node)
         self.status[node] = COMPLETED
         self.completed_flags[node] = 1
         self.outputs[node] = outputs
@@ -210,7 +258,7 @@ class Machine:
 
     def failed(self, node: int, error: ErrorObject, then: Then) -> None:
         """The running attempt failed and there is no further one."""
-        self.running -= 1
+        self._end_running(node)
         self.status[node] = FAILED
         self.wired[node] = None
         self.woken.pop(node, None)
@@ -225,7 +273,7 @@ class Machine:
 
     def retrying(self, node: int, retry_at_us: int) -> None:
         """The running attempt failed; another one follows when `due` is called."""
-        self.running -= 1
+        self._end_running(node)
         self.status[node] = RETRYING
         self.until_us[node] = retry_at_us
         self.woken.pop(node, None)
@@ -233,7 +281,7 @@ class Machine:
 
     def waiting(self, node: int, signal: str | None, until_us: int | None) -> None:
         """The running attempt waits for a signal or a time, and holds no slot meanwhile."""
-        self.running -= 1
+        self._release()
         self.status[node] = WAITING
         self.signals[node] = signal
         if until_us is not None:
@@ -258,7 +306,7 @@ class Machine:
 
     def interrupted(self, node: int) -> None:
         """The running attempt went away with its process; it does not count as a failure."""
-        self.running -= 1
+        self._end_running(node)
         self.status[node] = READY
         self.ready.append(node)
 
@@ -275,7 +323,7 @@ class Machine:
     def cancelled(self, node: int) -> None:
         """The running or waiting node was ended by a stop of the workflow."""
         if self.status[node] == RUNNING:
-            self.running -= 1
+            self._end_running(node)
         self.signals.pop(node, None)
         self.until_us.pop(node, None)
         self.status[node] = CANCELLED
@@ -296,7 +344,7 @@ class Machine:
 
     def restart(self) -> None:
         """All nodes start again from the same inputs."""
-        self._begin()
+        self._begin_again()
 
     def apply(self, event: Event) -> None:
         """Replay an event of this run's log."""
@@ -336,7 +384,7 @@ class Machine:
         if self.status[node] == READY:
             self.ready.remove(node)
         self.status[node] = RUNNING
-        self.running += 1
+        self._occupy()
         self.attempts[node] = attempt
 
     # --- deciding -----------------------------------------------------------------------------------

@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Final
 
 import anyio
+import anyio.lowlevel
 from flowcore.contracts import Clock
 from flowcore.errors import ExecutionError
 from flowcore.events import TOP, ExecutionId, WorkflowStarted
@@ -17,12 +18,13 @@ from flowcore.values import Value
 
 from flowruntime.authoring import Secret
 from flowruntime.engine.admission import Admission
-from flowruntime.engine.attempt import ExecutionRun, Instances, Threads
+from flowruntime.engine.attempt import ExecutionRun, Instances, Surroundings, Threads
 from flowruntime.engine.blocking import LoopWatch
-from flowruntime.engine.executor import Executor, Frame, Recorder
+from flowruntime.engine.executor import INLINE_NODES, Executor, Frame
 from flowruntime.engine.machine import Machine
 from flowruntime.engine.watchdog import Watchdog
 from flowruntime.journal import Journal
+from flowruntime.plan import SchemaCache
 from flowruntime.plan.model import Plan
 
 if TYPE_CHECKING:
@@ -44,6 +46,7 @@ class Supervisor:
         clock: Clock,
         secrets: Mapping[str, Secret],
         http: Callable[[], httpx.AsyncClient],
+        schemas: SchemaCache,
         max_executions: int | None = None,
         seed: int | None = None,
     ) -> None:
@@ -51,6 +54,7 @@ class Supervisor:
         self._clock = clock
         self._secrets = secrets
         self._http = http
+        self._schemas = schemas
         #: Spreads load, hides nothing.
         self._random = random.Random(seed)  # noqa: S311
         self._threads = Threads()
@@ -61,6 +65,8 @@ class Supervisor:
         #: What runs, waits or is pending, with what is to be done at its end.
         self._open: dict[ExecutionId, tuple[Executor, Callable[[], None]]] = {}
         self._pending: set[ExecutionId] = set()
+        #: Nodes of executions that ran in their callers' tasks, since the loop had its turn.
+        self._inline_nodes = 0
         self._loop_watch = LoopWatch(lambda: bool(self._open))
 
     def create(
@@ -79,21 +85,13 @@ class Supervisor:
         first = WorkflowStarted(1, now_us, plan.workflow.id, None, inputs, origin, dict(plan.types))
         log = self._journal.create(execution_id, plan.workflow, first)
         machine = Machine(plan, fired=fired)
-        run = ExecutionRun(
-            machine=machine,
-            log=log,
-            path=TOP,
-            clock=self._clock,
-            inputs=inputs,
-            started_us=now_us,
-            secrets=self._secrets,
-            http=self._http,
-        )
+        shared = Surroundings(log=log, clock=self._clock, started_us=now_us, secrets=self._secrets, http=self._http)
         executor = Executor(
-            top=Frame(machine, run, instances, Recorder(machine, run, self._clock.now_us)),
+            top=Frame(ExecutionRun(shared, machine, TOP, inputs), instances, self._clock.now_us),
             clock=self._clock,
             watchdog=self.watchdog,
             threads=self._threads,
+            schemas=self._schemas,
             leftovers=self._leftovers,
             started_us=now_us,
             jitter=self._jitter,
@@ -114,6 +112,11 @@ class Supervisor:
         try:
             if self._may_begin(executor):
                 await executor.work()
+                self._inline_nodes += len(executor.top.machine.ended)
+                if self._inline_nodes >= INLINE_NODES:
+                    # Short runs one after the other would never let the loop have its turn.
+                    self._inline_nodes = 0
+                    await anyio.lowlevel.checkpoint()
             while executor.result is None:
                 await executor.ended.wait()
         except BaseException:

@@ -73,15 +73,16 @@ class Runtime:
         self._clock: Clock = SystemClock() if clock is None else clock
         self._secrets = EnvironmentSecrets()
         self._journal = Journal(MemoryStore())
+        self._schemas = SchemaCache()
         self._supervisor = Supervisor(
             journal=self._journal,
             clock=self._clock,
             secrets=self._secrets,
             http=self._http_client,
+            schemas=self._schemas,
             max_executions=max_executions,
             seed=seed,
         )
-        self._schemas = SchemaCache()
         self._plans = PlanCache(
             check=self._check, registry=self.registry, secrets=self._secrets, shut_down=self._shut_down
         )

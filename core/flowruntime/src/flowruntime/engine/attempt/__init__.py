@@ -2,9 +2,9 @@
 
 from flowruntime.engine.attempt.failures import AttemptTimeoutError, error_object, is_retryable
 from flowruntime.engine.attempt.instances import Instances, Loader
-from flowruntime.engine.attempt.outputs import check_outputs, check_result
+from flowruntime.engine.attempt.outputs import check_outputs, check_ports, check_result
 from flowruntime.engine.attempt.resolving import resolve
-from flowruntime.engine.attempt.run import ExecutionRun
+from flowruntime.engine.attempt.run import ExecutionRun, Surroundings
 from flowruntime.engine.attempt.secret_texts import SecretTexts
 from flowruntime.engine.attempt.state import changed_state
 from flowruntime.engine.attempt.threads import Threads
@@ -15,9 +15,11 @@ __all__ = [
     "Instances",
     "Loader",
     "SecretTexts",
+    "Surroundings",
     "Threads",
     "changed_state",
     "check_outputs",
+    "check_ports",
     "check_result",
     "error_object",
     "is_retryable",

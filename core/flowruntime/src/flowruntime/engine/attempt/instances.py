@@ -33,10 +33,18 @@ class Instances:
         self._plan = plan
         self._loader = loader
         self._secrets = secrets
+        self._children: dict[int, Instances] = {}
         self._locks: dict[int, anyio.Lock] = {}
         self._to_shut_down: list[tuple[str, Handler]] = []
         self.handlers: list[Handler | None] = [None] * len(plan.nodes)
         self.configs: list[Any] = [None] * len(plan.nodes)
+
+    def of_child(self, plan: Plan) -> Instances:
+        """The instances of a document that containers of this one run: one for all its executions and iterations."""
+        child = self._children.get(id(plan))
+        if child is None:
+            child = self._children[id(plan)] = Instances(plan, self._loader, self._secrets)
+        return child
 
     async def prepare(self, index: int) -> Handler:
         """The handler of a node, made and initialized once however many attempts ask at the same time.
@@ -77,15 +85,21 @@ class Instances:
         """Shut down all instances, each with its ten seconds; the ids of nodes whose shutdown failed."""
         failed: list[str] = []
         instances, self._to_shut_down = self._to_shut_down, []
+        children, self._children = self._children, {}
         self.handlers = [None] * len(self._plan.nodes)
 
         async def one(node_id: str, handler: Handler) -> None:
             if not await _shut_down(handler):
                 failed.append(node_id)
 
+        async def of_document(child: Instances) -> None:
+            failed.extend(await child.shut_down())
+
         async with anyio.create_task_group() as tasks:
             for node_id, handler in instances:
                 tasks.start_soon(one, node_id, handler)
+            for child in children.values():
+                tasks.start_soon(of_document, child)
         return failed
 
 

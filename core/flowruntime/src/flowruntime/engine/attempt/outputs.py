@@ -10,7 +10,7 @@ from flowcore.values import NotAValue, Value, check_value, did_you_mean
 
 from flowruntime.plan.model import PlannedNode
 
-__all__ = ["check_outputs", "check_result"]
+__all__ = ["check_outputs", "check_ports", "check_result"]
 
 _SCALARS = frozenset({str, bool, type(None)})
 
@@ -40,6 +40,14 @@ def check_outputs(node: PlannedNode, outputs: Any, inputs: dict[str, Value]) -> 
         else:
             _check(value, port)
     return outputs  # type: ignore[no-any-return]
+
+
+def check_ports(node: PlannedNode, outputs: dict[str, Value]) -> None:
+    """Check the ports alone, of outputs that are made of values. Raises FatalNodeError for an undeclared one."""
+    ports = node.output_ports
+    for port in outputs:
+        if ports is not None and port not in ports:
+            raise _undeclared(node, port, ports)
 
 
 def check_result(value: Value) -> None:

@@ -22,57 +22,33 @@ from flowruntime.journal import ExecutionLog
 if TYPE_CHECKING:
     import httpx
 
-__all__ = ["ExecutionRun"]
+__all__ = ["ExecutionRun", "Surroundings"]
 
 
-class ExecutionRun:
-    """`flowruntime.authoring.Run` for one document of an execution."""
+class Surroundings:
+    """What all documents of one execution share."""
 
-    __slots__ = (
-        "_clock",
-        "_http",
-        "_info",
-        "_later",
-        "_started_us",
-        "_thread",
-        "execution_id",
-        "inputs",
-        "log",
-        "machine",
-        "path",
-        "sayings",
-        "secrets",
-        "workflow",
-    )
+    __slots__ = ("_info", "_started_us", "clock", "execution_id", "http", "later", "log", "secrets", "thread")
 
     def __init__(
         self,
         *,
-        machine: Machine,
         log: ExecutionLog,
-        path: Path,
         clock: Clock,
-        inputs: dict[str, Value],
         started_us: int,
         secrets: Mapping[str, Secret],
         http: Callable[[], httpx.AsyncClient],
     ) -> None:
         self.execution_id: str = log.execution_id
-        self.workflow: Workflow = machine.plan.workflow
-        self.path = path
-        self.inputs = inputs
+        self.log = log
+        self.clock = clock
         self.secrets = secrets
+        self.http = http
+        self.thread = threading.get_ident()
+        #: Called with a run, a time and a node when something that is held is to be flushed.
+        self.later: Callable[[ExecutionRun, int, int], None] | None = None
         self._started_us = started_us
         self._info: dict[str, Any] | None = None
-        self.log = log
-        self.machine = machine
-        self._clock = clock
-        self._http = http
-        self._thread = threading.get_ident()
-        #: Of running attempts that gave progress or lines, by node.
-        self.sayings: dict[int, Saying] = {}
-        #: Called with a time and a node when something that is held is to be flushed.
-        self._later: Callable[[int, int], None] | None = None
 
     @property
     def info(self) -> dict[str, Any]:
@@ -81,11 +57,41 @@ class ExecutionRun:
             self._info = {"execution_id": self.execution_id, "started_at": timestamp_text(self._started_us)}
         return self._info
 
+
+class ExecutionRun:
+    """`flowruntime.authoring.Run` for one document of an execution."""
+
+    __slots__ = ("inputs", "machine", "path", "sayings", "shared", "workflow")
+
+    def __init__(self, shared: Surroundings, machine: Machine, path: Path, inputs: dict[str, Value]) -> None:
+        self.shared = shared
+        self.machine = machine
+        self.workflow: Workflow = machine.plan.workflow
+        self.path = path
+        self.inputs = inputs
+        #: Of running attempts that gave progress or lines, by node.
+        self.sayings: dict[int, Saying] = {}
+
+    @property
+    def execution_id(self) -> str:
+        """The execution's id."""
+        return self.shared.execution_id
+
+    @property
+    def secrets(self) -> Mapping[str, Secret]:
+        """Secrets by name."""
+        return self.shared.secrets
+
+    @property
+    def info(self) -> dict[str, Any]:
+        """The part of the expression root `run` that all attempts share."""
+        return self.shared.info
+
     # --- what a node says ---------------------------------------------------------------------------
 
     def emit(self, ctx: Context, event_type: NodeEventType, content: dict[str, Any]) -> None:
         """Record what a node says; what it says after its attempt has ended is dropped."""
-        if threading.get_ident() != self._thread:
+        if threading.get_ident() != self.shared.thread:
             anyio.from_thread.run_sync(self._emit, ctx, event_type, content)
         else:
             self._emit(ctx, event_type, content)
@@ -94,7 +100,7 @@ class ExecutionRun:
         index = self.machine.plan.index[ctx.node_id]
         if not self._is_current(ctx, index):
             return
-        now_us = self._clock.now_us()
+        now_us = self.shared.clock.now_us()
         if event_type in {"Info", "Warning"}:
             self.flush(index)
             self._record(index, now_us, event_type, content)
@@ -106,12 +112,8 @@ class ExecutionRun:
         if due_us is not None:
             if due_us <= now_us:
                 self.flush(index)
-            elif self._later is not None:
-                self._later(due_us, index)
-
-    def on_held(self, later: Callable[[int, int], None] | None) -> None:
-        """Have `later(due_us, index)` called when something is held; `flush` is to be called then."""
-        self._later = later
+            elif self.shared.later is not None:
+                self.shared.later(self, due_us, index)
 
     def hold_warning(self, index: int, message: str) -> None:
         """Have a warning of a running attempt recorded with the next flush. Called on any thread."""
@@ -124,19 +126,21 @@ class ExecutionRun:
         """Record what is held of a node's attempt."""
         saying = self.sayings.pop(index, None) if ended else self.sayings.get(index)
         if saying is not None and saying.attempt == self.machine.attempts[index]:
-            now_us = self._clock.now_us()
+            now_us = self.shared.clock.now_us()
             for event_type, content in saying.flush(now_us):
                 self._record(index, now_us, event_type, content)
 
     def _record(self, index: int, now_us: int, event_type: NodeEventType, content: dict[str, Any]) -> None:
-        machine, log = self.machine, self.log
+        machine, log = self.machine, self.shared.log
         node_id, attempt = machine.plan.nodes[index].id, machine.attempts[index]
         log.append(NodeEvent(log.seq + 1, now_us, self.path, node_id, attempt, event_type, content))
 
     # --- what a node asks ---------------------------------------------------------------------------
 
     def _is_current(self, ctx: Context, index: int) -> bool:
-        return self.machine.status[index] == RUNNING and self.machine.attempts[index] == ctx.attempt
+        # The same run may have served another item of a loop before, with another path.
+        machine = self.machine
+        return machine.status[index] == RUNNING and machine.attempts[index] == ctx.attempt and ctx.path is self.path
 
     def is_cancelled(self, ctx: Context) -> bool:
         """Whether nothing that the attempt still does will count, or soon so."""
@@ -156,12 +160,12 @@ class ExecutionRun:
 
     def now_us(self) -> int:
         """The runtime's clock."""
-        return self._clock.now_us()
+        return self.shared.clock.now_us()
 
     async def sleep(self, seconds: float) -> None:
         """Sleep by the runtime's clock."""
-        await self._clock.sleep_until(self._clock.now_us() + round(seconds * 1_000_000))
+        await self.shared.clock.sleep_until(self.shared.clock.now_us() + round(seconds * 1_000_000))
 
     def http_client(self) -> httpx.AsyncClient:
         """The runtime's pooled client."""
-        return self._http()
+        return self.shared.http()

@@ -1,19 +1,21 @@
-"""What an execution came to: the workflow's outputs, and how its nodes ended."""
+"""What an execution and the documents within it came to: outputs, and how the nodes ended."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import Any, Self
 
+from flowcore.errors import NodeError
 from flowcore.events import ErrorObject, ExecutionId, timestamp_text
 from flowcore.executions import ExecutionResult, FinalStatus
 from flowcore.values import Value
 
-from flowruntime.authoring import Run
+from flowruntime.engine.attempt import ExecutionRun, error_object
+from flowruntime.engine.executor.frames import Frame
 from flowruntime.engine.inputs import referenced_nodes
 from flowruntime.engine.machine import CANCELLED, COMPLETED, FAILED, SKIPPED, Machine
 
-__all__ = ["Ends", "workflow_outputs"]
+__all__ = ["Ends", "outcome"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +68,18 @@ class Ends:
         )
 
 
-def workflow_outputs(machine: Machine, run: Run, run_attempt: int) -> Value:
+def outcome(frame: Frame) -> tuple[FinalStatus, Value, ErrorObject | None]:
+    """Status, outputs and error of a document that has come to its end."""
+    machine = frame.machine
+    if machine.stopped is not None:
+        return machine.stopped, None, machine.error if machine.stopped == "failed" else None
+    try:
+        return "succeeded", _outputs(machine, frame.run, frame.run_attempt), None
+    except NodeError as raised:
+        return "failed", None, error_object(raised, node_id=None, path=frame.path, attempt=0)
+
+
+def _outputs(machine: Machine, run: ExecutionRun, run_attempt: int) -> Value:
     """The outputs that the document declares, else those of the nodes that nothing follows.
 
     Raises NodeError when an expression of the document's outputs cannot be evaluated.

@@ -9,8 +9,8 @@ turn.
 **No task at rest.** Workers leave when there is nothing to take. An execution in which all waits (for a time, a signal,
 a backoff) has no task at all; whatever wakes it brings a spare worker.
 
-**Stopping.** Coroutines are cancelled at once; they and threads have `GRACE_US` to end, and what they give in it
-counts. Then the execution ends without them.
+**Frames.** `runnable` holds the documents in which something may be to do. A worker that finds nothing to take in one
+removes it, and looks whether the document has come to its end (`rest`).
 
 Driving coroutines by `send` from the scheduler's own task looks as fast and is wrong: cancel scopes would be left in
 another task than they were entered in.
@@ -19,6 +19,7 @@ another task than they were entered in.
 from __future__ import annotations
 
 import asyncio
+from collections import deque
 from collections.abc import Callable
 from typing import Final
 
@@ -26,52 +27,55 @@ from flowcore.contracts import Clock
 from flowcore.errors import FatalNodeError, FlowError, InternalError, NodeError
 from flowcore.events import TOP, ErrorObject, WorkflowCompleted
 from flowcore.executions import ExecutionResult, FinalStatus
-from flowcore.policies import DEFAULT_RETRY_POLICY, RetryWorkflow
 from flowcore.values import Value
 from flowcore.workflows import Workflow
 
 from flowruntime.authoring import Woken
 from flowruntime.bus import Bell
-from flowruntime.engine.attempt import AttemptTimeoutError, Threads, error_object
-from flowruntime.engine.executor.ending import Ends, workflow_outputs
+from flowruntime.engine.attempt import ExecutionRun, Threads, error_object
+from flowruntime.engine.executor.containing import child_ended
+from flowruntime.engine.executor.ending import Ends, outcome
 from flowruntime.engine.executor.frames import Frame
-from flowruntime.engine.executor.making import attempt_failed, make_attempts, state_left
+from flowruntime.engine.executor.making import make_attempts
+from flowruntime.engine.executor.restarting import begin_again, may_begin_again
+from flowruntime.engine.executor.stopping import stop
 from flowruntime.engine.executor.timetable import Timetable
+from flowruntime.engine.executor.timing import next_us, on_time
 from flowruntime.engine.executor.worker import Worker
-from flowruntime.engine.machine import RETRYING, RUNNING, WAITING
-from flowruntime.engine.watchdog import NEVER_US, Watchdog
+from flowruntime.engine.machine import RUNNING
+from flowruntime.engine.watchdog import Watchdog
+from flowruntime.plan import SchemaCache
 
-__all__ = ["DEFAULT_EXECUTION_TIME_MS", "GRACE_US", "Executor"]
+__all__ = ["DEFAULT_EXECUTION_TIME_MS", "Executor"]
 
-#: What running attempts get when the execution is stopped: ten seconds.
-GRACE_US: Final = 10_000_000
 #: The limit for an execution's active time where the workflow says none: one hour.
 DEFAULT_EXECUTION_TIME_MS: Final = 3_600_000
 _MAX_EVENTS: Final = 1_000_000
 
 
 class Executor:
-    """One execution from where its machine stands to its end. `on_end` is called once, when `result` is there."""
+    """One execution from where its machine stands to its end. `on_end` is called once, when `result` is there.
+
+    What has no underscore is for the other modules of this package.
+    """
 
     __slots__ = (
-        "_clock",
-        "_grace_until_us",
-        "_leftovers",
-        "_limit_ms",
         "_on_end",
         "_started_us",
-        "_workers",
         "ended",
         "jitter",
+        "leftovers",
+        "limit_ms",
         "log",
         "now",
         "result",
         "runnable",
+        "schemas",
         "spare",
         "threads",
         "times",
         "top",
-        "why_stopped",
+        "workers",
     )
 
     def __init__(
@@ -81,46 +85,43 @@ class Executor:
         clock: Clock,
         watchdog: Watchdog,
         threads: Threads,
+        schemas: SchemaCache,
         leftovers: set[asyncio.Task[None]],
         started_us: int,
         jitter: Callable[[], float],
         on_end: Callable[[Executor], None],
     ) -> None:
         self.top = top
-        self.log = top.run.log
-        self._clock = clock
+        self.log = top.run.shared.log
         self.now = clock.now_us
         self.threads = threads
+        self.schemas = schemas
         #: Tasks of attempts that the runtime no longer waits for.
-        self._leftovers = leftovers
+        self.leftovers = leftovers
         self._started_us = started_us
         self.jitter = jitter
         self._on_end = on_end
-        #: Frames in which nodes may be ready; the first one is worked on.
-        self.runnable: list[Frame] = []
-        self._workers: set[Worker] = set()
+        #: Documents in which there may be something to do; the first one is worked on.
+        self.runnable: deque[Frame] = deque()
+        self.workers: set[Worker] = set()
         #: The worker that is scheduled and has not run yet.
         self.spare: Worker | None = None
-        self._limit_ms = top.machine.plan.workflow.settings.max_execution_time_ms or DEFAULT_EXECUTION_TIME_MS
-        self.times = Timetable(self._on_time, watchdog, started_us + round(self._limit_ms * 1000))
-        #: When attempts that do not end after a stop are given up.
-        self._grace_until_us = NEVER_US
-        #: What the events of cancelled nodes say.
-        self.why_stopped = "the execution was cancelled"
+        self.limit_ms = top.machine.plan.workflow.settings.max_execution_time_ms or DEFAULT_EXECUTION_TIME_MS
+        self.times = Timetable(self._on_time, watchdog, started_us + round(self.limit_ms * 1000))
         #: What the execution came to, once it has ended; `ended` rings then.
         self.result: ExecutionResult | None = None
         self.ended = Bell()
-        top.run.on_held(self._held)
-
-    @property
-    def execution_id(self) -> str:
-        """The execution's id."""
-        return self.log.execution_id
+        top.run.shared.later = self._held
 
     @property
     def workflow(self) -> Workflow:
         """The document that is run."""
         return self.top.run.workflow
+
+    @property
+    def over(self) -> bool:
+        """Whether the execution has ended."""
+        return self.result is not None
 
     # --- from outside -------------------------------------------------------------------------------
 
@@ -150,29 +151,31 @@ class Executor:
         """Start nothing more and cancel what runs. Ends soon after, with status `cancelled`."""
         if self.result is None and self.top.machine.stopped is None:
             self.top.machine.cancel()
-            self.stop(why, None)
-            self._leave_if_at_rest()
+            stop(self, self.top, why, None)
+            self.go_on()
 
     def signal(self, name: str, value: Value) -> int:
         """Wake all nodes that wait for this signal; how many there were."""
-        frame = self.top
-        waiting = [index for index, signal in frame.machine.signals.items() if signal == name]
-        for index in waiting:
-            frame.recorder.woken(index, Woken(reason="signal", value=value))
-        self._go_on()
-        return len(waiting)
+        count = 0
+        for frame in list(self.top.walk()):
+            for index in [index for index, signal in frame.machine.signals.items() if signal == name]:
+                frame.recorder.woken(index, Woken(reason="signal", value=value))
+                self.enqueue(frame)
+                count += 1
+        self.go_on()
+        return count
 
     # --- workers ------------------------------------------------------------------------------------
 
     async def _work(self, worker: Worker) -> None:
         worker.enter(asyncio.current_task())
-        self._workers.add(worker)
+        self.workers.add(worker)
         if self.times.idle_since_us is not None:
             self.times.busy(self.now())
         try:
             await make_attempts(self, worker)
         except Exception as error:  # noqa: BLE001 - a fault of the engine ends this execution and no other
-            self._break_down(error)
+            self.break_down(error)
         except asyncio.CancelledError:
             if worker.is_cancelled_by_others():
                 self._abort(worker)
@@ -182,8 +185,9 @@ class Executor:
             raise
         finally:
             worker.leave()
-            self._workers.discard(worker)
-            self._leave_if_at_rest()
+            self.workers.discard(worker)
+            if worker.cancelled or not self.workers:
+                self.go_on()
 
     async def _work_as_spare(self, worker: Worker) -> None:
         self.spare = None
@@ -198,31 +202,55 @@ class Executor:
         """The task that works was ended by something that is not the execution's."""
         if self.result is None:
             self.top.machine.cancel()
-            self.stop("the execution was cancelled", worker)
+            stop(self, self.top, "the execution was cancelled", worker)
 
     def schedule_spare(self) -> None:
+        """Have another worker look for something to do as soon as the loop turns."""
         worker = self.spare = Worker(self.top)
         worker.task = asyncio.get_running_loop().create_task(self._work_as_spare(worker))
 
     def enqueue(self, frame: Frame) -> None:
-        if not frame.queued:
+        """There may be something to do in this document: something to take, or its end."""
+        if not frame.queued and frame.restart_at_us is None:
             frame.queued = True
             self.runnable.append(frame)
 
-    def _go_on(self) -> None:
-        """Let a spare worker take what is ready now."""
-        frame = self.top
-        if frame.restart_at_us is None and frame.machine.has_ready():
-            self.enqueue(frame)
-            if self.spare is None:
-                self.schedule_spare()
+    def go_on(self) -> None:
+        """Called when something has changed outside of a worker, or when one leaves."""
+        if self.result is not None or self.spare is not None:
+            return
+        if self.top.machine.stopped is not None:
+            if not self.workers:
+                self._settle()
+        elif self.runnable and self.top.machine.has_room():
+            self.schedule_spare()
+        elif not self.workers:
+            self._idle()
+
+    def _settle(self) -> None:
+        """The execution was stopped and nothing runs any more: documents end, from the inside out."""
+        try:
+            while self.runnable and self.result is None:
+                frame = self.runnable.popleft()
+                frame.queued = False
+                self.rest(frame)
+        except Exception as error:  # noqa: BLE001 - as in `_work`
+            self.break_down(error)
+
+    def _idle(self) -> None:
+        machine = self.top.machine
+        waits = machine.until_us or machine.signals or machine.contained or self.top.restart_at_us is not None
+        if not waits:
+            self.break_down(InternalError("The engine came to rest with nodes left to run."))
+            return
+        self.times.idle(self.now())
+        self.rearm()
 
     def before_pause(self) -> None:
         """Look at what need not be looked at for every node; the loop gets its turn next."""
-        if len(self.runnable) > 1:
-            self.runnable.append(self.runnable.pop(0))
+        self.runnable.rotate(-1)
         if self.log.seq > _MAX_EVENTS and self.top.machine.stopped is None:
-            self._fail(
+            self.fail(
                 FatalNodeError(
                     f"The execution has more than {_MAX_EVENTS:,} events.",
                     code="execution.too_many_events",
@@ -231,152 +259,46 @@ class Executor:
                 "the execution has too many events",
             )
 
-    def _leave_if_at_rest(self) -> None:
-        """Called when a worker has left: the last one finds out what the rest means."""
-        if self._workers or self.spare is not None or self.result is not None:
-            return
-        frame = self.top
+    def rest(self, frame: Frame) -> None:
+        """Called when nothing can be taken in a document: it may have come to its end."""
         machine = frame.machine
-        if machine.stopped is not None or machine.finished:
-            if self._may_restart(frame):
-                self._restart(frame)
-            else:
-                self._complete()
-        elif frame.restart_at_us is None and not machine.until_us and not machine.signals:
-            self._break_down(InternalError("The engine came to rest with nodes left to run."))
+        if machine.skips:
+            frame.recorder.skips()
+        if self.result is not None or not machine.finished:
+            return
+        if may_begin_again(frame):
+            begin_again(self, frame)
+        elif frame.owner is None:
+            self._complete()
         else:
-            self.times.idle(self.now())
-            self._rearm()
+            child_ended(self, frame, frame.owner)
 
     # --- time ---------------------------------------------------------------------------------------
 
-    @property
-    def over(self) -> bool:
-        """Whether the execution has ended."""
-        return self.result is not None
-
     def _on_time(self, now_us: int) -> int:
-        """End attempts that took too long, start nodes whose delay is over; when something is due next."""
-        stopped = self.top.machine.stopped is not None
-        for worker in list(self._workers):
-            if worker.index >= 0 and (self._grace_until_us if stopped else _deadline_us(worker)) <= now_us:
-                if stopped:
-                    self._give_up(worker)
-                else:
-                    self._time_out(worker)
-        for due_us, frame, index in self.times.take_due(now_us):
-            self._due(due_us, frame, index)
-        if self.top.restart_at_us is not None and self.top.restart_at_us <= now_us:
-            self.top.restart_at_us = None
-            self.top.recorder.skips()
-        if not stopped and self.times.is_exceeded(now_us):
-            self._time_out_execution()
-        self.top.recorder.skips()
-        self._go_on()
-        self._leave_if_at_rest()
-        return self._next_us()
+        on_time(self, now_us)
+        self.go_on()
+        return next_us(self)
 
-    def _due(self, due_us: int, frame: Frame, index: int) -> None:
-        machine = frame.machine
-        if frame.run.sayings:
-            frame.run.flush(index)
-        if machine.stopped is None and machine.until_us.get(index) == due_us:
-            if machine.status[index] == RETRYING:
-                machine.due(index)
-            elif machine.status[index] == WAITING:
-                frame.recorder.woken(index, Woken(reason="due"))
+    def rearm(self) -> None:
+        """Make sure that the watchdog calls in time."""
+        at_us = next_us(self)
+        if at_us < self.times.armed_us:
+            self.times.arm(at_us)
 
-    def _next_us(self) -> int:
-        if self.top.machine.stopped is not None:
-            return self._grace_until_us
-        next_us = self.times.next_us()
-        if self.top.restart_at_us is not None:
-            next_us = min(next_us, self.top.restart_at_us)
-        return min((next_us, *(_deadline_us(worker) for worker in self._workers if worker.index >= 0)))
-
-    def _rearm(self) -> None:
-        next_us = self._next_us()
-        if next_us < self.times.armed_us:
-            self.times.arm(next_us)
-
-    def _held(self, due_us: int, index: int) -> None:
-        self.times.add(due_us, self.top, index)
-
-    def _time_out(self, worker: Worker) -> None:
-        timeout_ms = worker.frame.machine.plan.nodes[worker.index].timeout_us / 1000
-        attempt_failed(
-            self, worker, AttemptTimeoutError(f"The attempt took longer than its timeout of {timeout_ms:g} ms.")
-        )
-        self._dismiss(worker)
-
-    def _dismiss(self, worker: Worker) -> None:
-        """Go on without a worker: whatever its attempt gives from now on is dropped."""
-        worker.index = -1
-        worker.cancel()
-        self._workers.discard(worker)
-        if worker.task is not None:
-            self._leftovers.add(worker.task)
-            worker.task.add_done_callback(self._leftovers.discard)
-
-    def _time_out_execution(self) -> None:
-        self._fail(
-            FatalNodeError(
-                f"The execution took longer than its limit of {self._limit_ms:g} ms.",
-                code="execution.timeout",
-                remedy="Raise settings.max_execution_time_ms, or split the workflow.",
-            ),
-            "the execution took too long",
-        )
-
-    # --- stopping and starting again ----------------------------------------------------------------
-
-    def _fail(self, raised: NodeError, why: str) -> None:
-        self.top.machine.fail(error_object(raised, node_id=None, path=TOP, attempt=0))
-        self.stop(why, None)
-
-    def stop(self, why: str, current: Worker | None) -> None:
-        """The machine was stopped: end what waits, cancel what runs, and give it some time."""
-        self.why_stopped = why
-        self.top.restart_at_us = None
-        self.top.recorder.end_waiting(why)
-        for worker in self._workers:
-            if worker is not current and not worker.on_thread:
-                worker.cancel()
-        if self._workers:
-            self._grace_until_us = self.now() + GRACE_US
-            self.times.armed_us = NEVER_US
-            self._rearm()
-
-    def _give_up(self, worker: Worker) -> None:
-        why = f"{self.why_stopped}, and the attempt did not end"
-        worker.frame.recorder.cancelled(worker.index, why, state_left(worker))
-        self._dismiss(worker)
-
-    def _may_restart(self, frame: Frame) -> bool:
-        """Whether the workflow's own policy answers the failure that stopped it."""
-        policy = frame.machine.plan.workflow.settings.on_error
-        error = frame.machine.error
-        return (
-            isinstance(policy, RetryWorkflow)
-            and frame.machine.stopped == "failed"
-            and error is not None
-            and bool(error["retryable"])
-            and frame.run_attempt < policy.max_attempts
-        )
-
-    def _restart(self, frame: Frame) -> None:
-        self.times.clear()
-        self._grace_until_us = NEVER_US
-        frame.suspended.clear()
-        delay_ms = DEFAULT_RETRY_POLICY.delay_after(frame.run_attempt, self.jitter())
-        frame.run_attempt += 1
-        frame.restart_at_us = frame.recorder.restarting(frame.run_attempt, delay_ms)
-        self.times.idle(self.now())
-        self._rearm()
+    def _held(self, run: ExecutionRun, due_us: int, index: int) -> None:
+        for frame in self.top.walk():
+            if frame.run is run:
+                self.times.add(due_us, frame, index)
 
     # --- the end ------------------------------------------------------------------------------------
 
-    def _break_down(self, error: Exception) -> None:
+    def fail(self, raised: NodeError, why: str) -> None:
+        """Fail the execution for something that is no node's failure."""
+        self.top.machine.fail(error_object(raised, node_id=None, path=TOP, attempt=0))
+        stop(self, self.top, why, None)
+
+    def break_down(self, error: Exception) -> None:
         """A fault of the engine itself: the execution fails and says so."""
         if self.result is not None:
             return
@@ -385,34 +307,29 @@ class Executor:
             made["message"] = f"The engine failed: {type(error).__name__}: {error}"
             made["code"], made["remedy"] = InternalError.default_code, InternalError.default_remedy
         self.top.machine.fail(made)
-        self.stop("the engine failed", None)
-        for worker in self._workers:
+        stop(self, self.top, "the engine failed", None)
+        for worker in self.workers:
             worker.index = -1
-        self._workers.clear()
+        self.workers.clear()
         self._complete(made)
 
     def _complete(self, broken: ErrorObject | None = None) -> None:
         frame, log = self.top, self.log
-        machine = frame.machine
-        frame.recorder.end_waiting(self.why_stopped)
-        frame.recorder.end_running(self.why_stopped)
-        status: FinalStatus = "failed" if broken is not None else machine.stopped or "succeeded"
-        outputs: Value = None
-        error = broken or machine.error
-        if status == "succeeded":
-            try:
-                outputs = workflow_outputs(machine, frame.run, frame.run_attempt)
-            except NodeError as raised:
-                status = "failed"
-                error = error_object(raised, node_id=None, path=TOP, attempt=0)
-        ends = Ends.of(machine)
-        shown = {**error, "completed": list(ends.completed)} if error is not None and status == "failed" else None
+        for below in frame.walk():
+            below.recorder.end_waiting(below.why_stopped)
+            below.recorder.end_running(below.why_stopped)
+        status: FinalStatus = "failed"
+        outputs, error = None, broken
+        if broken is None:
+            status, outputs, error = outcome(frame)
+        ends = Ends.of(frame.machine)
+        shown = None if error is None else {**error, "completed": list(ends.completed)}
         now_us = self.now()
         duration_ms = (now_us - self._started_us) / 1000
         log.append(WorkflowCompleted(log.seq + 1, now_us, status, outputs, shown, duration_ms))
         log.flush()
         self.result = ends.result(
-            machine,
+            frame.machine,
             log.execution_id,
             status=status,
             outputs=outputs,
@@ -420,11 +337,8 @@ class Executor:
             started_us=self._started_us,
             duration_ms=duration_ms,
         )
+        self.runnable.clear()
         self.times.close()
-        frame.run.on_held(None)
+        frame.run.shared.later = None
         self.ended.ring()
         self._on_end(self)
-
-
-def _deadline_us(worker: Worker) -> int:
-    return worker.begun_us + worker.frame.machine.plan.nodes[worker.index].timeout_us

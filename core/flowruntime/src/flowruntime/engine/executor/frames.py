@@ -1,9 +1,13 @@
-"""A frame: one document being run within an execution, with its machine and what its attempts need."""
+"""A frame: one document being run within an execution, with its machine and what its attempts need.
+
+The workflow itself is the frame at the top. Containers (loops, subflows) open frames for their children, so that the
+frames of an execution form a tree; `path` says where in it a frame is.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any, TypeAlias
+from collections.abc import Callable, Iterator, Sequence
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from flowcore.events import Path
 
@@ -11,7 +15,11 @@ from flowruntime.authoring import Handler
 from flowruntime.engine.attempt import ExecutionRun, Instances
 from flowruntime.engine.executor.recording import Recorder
 from flowruntime.engine.machine import Machine
+from flowruntime.engine.watchdog import NEVER_US
 from flowruntime.plan.model import PlannedNode
+
+if TYPE_CHECKING:
+    from flowruntime.engine.executor.containing import Opened
 
 __all__ = ["Frame", "Hot"]
 
@@ -19,36 +27,86 @@ Hot: TypeAlias = tuple[Machine, ExecutionRun, Path, list[Handler | None], Sequen
 
 
 class Frame:
-    """The document of an execution. Times are in microseconds since the epoch."""
+    """A document of an execution. Times are in microseconds since the epoch."""
 
     __slots__ = (
+        "_now",
+        "_recorder",
         "configs",
+        "grace_until_us",
         "hot",
+        "idle_before_us",
         "instances",
+        "item",
+        "limit_us",
         "machine",
-        "path",
+        "opened",
+        "owner",
         "queued",
-        "recorder",
         "restart_at_us",
         "run",
         "run_attempt",
         "suspended",
+        "why_stopped",
     )
 
-    def __init__(self, machine: Machine, run: ExecutionRun, instances: Instances, recorder: Recorder) -> None:
-        self.machine = machine
+    def __init__(
+        self,
+        run: ExecutionRun,
+        instances: Instances,
+        now_us: Callable[[], int],
+        owner: Opened | None = None,
+    ) -> None:
+        self.machine = run.machine
         self.run = run
-        self.path: Path = run.path
         self.instances = instances
-        #: What every attempt needs, to be had at once.
-        self.hot: Hot = (machine, run, run.path, instances.handlers, machine.plan.nodes, machine.attempts)
         self.configs: list[Any] = instances.configs
-        self.recorder = recorder
+        self._now = now_us
+        #: The container that this is a child of; None at the top.
+        self.owner = owner
+        self.begin(None)
+
+    def begin(self, item: int | None) -> None:
+        """Stand where nothing has run yet, as this child of the owner. Called anew for a frame that is used again."""
+        machine, run = self.machine, self.run
+        self.item = item
+        #: What every attempt needs, to be had at once.
+        self.hot: Hot = (machine, run, run.path, self.instances.handlers, machine.plan.nodes, machine.attempts)
+        self._recorder: Recorder | None = None
         #: Whether workers look for ready nodes here.
         self.queued = False
         #: Of waiting nodes: when the attempt began, and how long it has been active, in microseconds.
         self.suspended: dict[int, tuple[int, int]] = {}
+        #: Containers whose children run, by node.
+        self.opened: dict[int, Opened] = {}
         #: How often all nodes have been started, from 1.
         self.run_attempt = 1
         #: When all nodes start again after a failure; None while they run.
         self.restart_at_us: int | None = None
+        #: When the document's own time limit is over.
+        self.limit_us = NEVER_US
+        #: How long the execution had been idle when that was set, which does not count.
+        self.idle_before_us = 0
+        #: When attempts that do not end after a stop are given up.
+        self.grace_until_us = NEVER_US
+        #: What the events of cancelled nodes say.
+        self.why_stopped = "the execution was cancelled"
+
+    @property
+    def path(self) -> Path:
+        """Where the document is in the execution."""
+        return self.run.path
+
+    @property
+    def recorder(self) -> Recorder:
+        """Writes the events of this document's nodes."""
+        if self._recorder is None:
+            self._recorder = Recorder(self.machine, self.run, self._now)
+        return self._recorder
+
+    def walk(self) -> Iterator[Frame]:
+        """This frame and all below it."""
+        yield self
+        for opened in self.opened.values():
+            for child in opened.children.values():
+                yield from child.walk()

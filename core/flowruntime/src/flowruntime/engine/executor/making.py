@@ -7,28 +7,20 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final
 
 import anyio.lowlevel
-from flowcore.errors import FatalNodeError, NodeError
 from flowcore.events import NodeCompleted, NodeStarted
-from flowcore.policies import RetryPolicy
 from flowcore.values import Value
 
-from flowruntime.authoring import Context, Wait
-from flowruntime.engine.attempt import (
-    AttemptTimeoutError,
-    changed_state,
-    check_outputs,
-    check_result,
-    error_object,
-    is_retryable,
-    resolve,
-)
+from flowruntime.authoring import Container, Context, Wait
+from flowruntime.engine.attempt import changed_state, check_outputs, check_result, resolve
+from flowruntime.engine.executor.containing import open_container
+from flowruntime.engine.executor.failing import attempt_failed, state_left
 from flowruntime.engine.executor.worker import Worker, self_cancelled
 from flowruntime.journal import BATCH
 
 if TYPE_CHECKING:
     from flowruntime.engine.executor.executor import Executor
 
-__all__ = ["INLINE_NODES", "attempt_failed", "make_attempts", "state_left"]
+__all__ = ["INLINE_NODES", "make_attempts"]
 
 #: After so many attempts of one worker the loop gets its turn.
 INLINE_NODES: Final = 64
@@ -44,9 +36,9 @@ async def make_attempts(execution: Executor, worker: Worker) -> None:  # noqa: C
     runnable, log, now, times = execution.runnable, execution.log, execution.now, execution.times
     pending = log.pending
     at_us = now()
-    inline = 0
-    frame = worker.frame
-    machine, run, path, handlers, nodes, attempts = frame.hot
+    inline = blocked = 0
+    hot = worker.frame.hot
+    machine, run, path, handlers, nodes, attempts = hot
     while runnable:
         inline += 1
         if inline >= INLINE_NODES:
@@ -55,15 +47,25 @@ async def make_attempts(execution: Executor, worker: Worker) -> None:  # noqa: C
             await anyio.lowlevel.checkpoint()
             at_us = now()
             continue
-        if frame is not runnable[0]:
-            frame = worker.frame = runnable[0]
-            machine, run, path, handlers, nodes, attempts = frame.hot
+        frame = runnable[0]
+        if frame.hot is not hot:
+            worker.frame, hot = frame, frame.hot
+            machine, run, path, handlers, nodes, attempts = hot
         index = machine.take()
         if index is None:
-            del runnable[0]
+            if machine.ready and machine.stopped is None:
+                # There is no room; whoever makes some goes on here.
+                blocked += 1
+                if blocked >= len(runnable):
+                    return
+                runnable.rotate(-1)
+                continue
+            runnable.popleft()
             frame.queued = False
+            execution.rest(frame)
             continue
-        if machine.ready and execution.spare is None and machine.has_ready():
+        blocked = 0
+        if execution.spare is None and (machine.ready or len(runnable) > 1) and machine.has_room():
             execution.schedule_spare()
         node, attempt = nodes[index], attempts[index]
         worker.index = index
@@ -111,7 +113,7 @@ async def make_attempts(execution: Executor, worker: Worker) -> None:  # noqa: C
                     outputs = handler.call(ctx)
                 else:
                     outputs = await _on_thread(execution, worker, handler.call, ctx)
-                if type(outputs) is not Wait:
+                if type(outputs) is dict or not isinstance(outputs, Wait | Container):
                     outputs = check_outputs(node, outputs, inputs)
                 if ctx.opened_state is not None and worker.index == index:
                     state = changed_state(ctx, machine.states.get(index))
@@ -123,14 +125,15 @@ async def make_attempts(execution: Executor, worker: Worker) -> None:  # noqa: C
                 raise
             if worker.is_cancelled():
                 machine.cancel()
-                frame.recorder.cancelled(index, execution.why_stopped, state_left(worker))
+                frame.recorder.cancelled(index, frame.why_stopped, state_left(worker))
                 worker.index = -1
+                execution.enqueue(frame)
                 raise
             attempt_failed(execution, worker, self_cancelled(error))
         else:
             if worker.index != index:
                 return  # its end was recorded before, and the first outcome stands
-            if type(outputs) is not Wait:
+            if type(outputs) is dict:
                 if run.sayings:
                     run.flush(index, ended=True)
                 at_us = now()
@@ -145,21 +148,23 @@ async def make_attempts(execution: Executor, worker: Worker) -> None:  # noqa: C
                 worker.index = -1
                 if machine.skips:
                     frame.recorder.skips()
-                if not frame.queued and machine.ready:
+                if not frame.queued:
                     execution.enqueue(frame)
-                if machine.stopped is not None:
+                if worker.cancelled:
                     return
                 continue
-            _suspend(execution, worker, outputs, state)
+            if type(outputs) is Wait:
+                _suspend(execution, worker, outputs, state)
+            else:
+                open_container(execution, worker, outputs)
         if worker.index != index:
             return
         worker.index = -1
         worker.ctx = None
         if machine.skips:
             frame.recorder.skips()
-        if not frame.queued and machine.ready:
-            execution.enqueue(frame)
-        if machine.stopped is not None:
+        execution.enqueue(frame)
+        if worker.cancelled:
             return
         at_us = now()
 
@@ -172,28 +177,6 @@ async def _on_thread(execution: Executor, worker: Worker, call: Any, ctx: Contex
         worker.on_thread = False
 
 
-def attempt_failed(execution: Executor, worker: Worker, raised: BaseException) -> None:
-    """Record the failure of the worker's attempt, and what follows by the node's policies."""
-    frame, index = worker.frame, worker.index
-    machine, node = frame.machine, frame.machine.plan.nodes[index]
-    now_us = execution.now()
-    error = error_object(raised, node_id=node.id, path=frame.path, attempt=machine.attempts[index])
-    state = state_left(worker)
-    failures = machine.failures.get(index, 0) + 1
-    if machine.stopped is None and _is_retried(raised, node.retry_policy, failures):
-        wish_seconds = raised.retry_after_seconds if isinstance(raised, NodeError) else None
-        delay_ms = node.retry_policy.delay_after(
-            failures, execution.jitter(), None if wish_seconds is None else wish_seconds * 1000
-        )
-        retry_at_us = now_us + round(delay_ms * 1000)
-        frame.recorder.retrying(index, error, now_us, delay_ms, retry_at_us, state)
-        execution.times.add(retry_at_us, frame, index)
-        return
-    frame.recorder.failed(index, error, now_us, (now_us - worker.started_us) / 1000, state)
-    if node.then == "stop":
-        execution.stop(f"the workflow failed at node {node.id!r}", worker)
-
-
 def _suspend(execution: Executor, worker: Worker, wait: Wait, state: dict[str, Value] | None) -> None:
     """The attempt waits: it holds nothing from here on but its inputs."""
     frame, index, now_us = worker.frame, worker.index, execution.now()
@@ -201,22 +184,6 @@ def _suspend(execution: Executor, worker: Worker, wait: Wait, state: dict[str, V
     until_us = None if wait.until is None else (wait.until - _EPOCH) // _MICROSECOND
     frame.recorder.waiting(index, now_us, until_us, wait, state)
     if frame.machine.stopped is not None:
-        frame.recorder.cancelled(index, execution.why_stopped)
+        frame.recorder.cancelled(index, frame.why_stopped)
     elif until_us is not None:
         execution.times.add(until_us, frame, index)
-
-
-def state_left(worker: Worker) -> dict[str, Value] | None:
-    """What an attempt that did not succeed left in its state, if that is a value."""
-    if worker.ctx is None or worker.ctx.opened_state is None:
-        return None
-    try:
-        return changed_state(worker.ctx, worker.frame.machine.states.get(worker.index))
-    except (FatalNodeError, RuntimeError):  # a thread may be changing it this moment
-        return None
-
-
-def _is_retried(raised: BaseException, policy: RetryPolicy, failures: int) -> bool:
-    if failures >= policy.max_attempts or not is_retryable(raised):
-        return False
-    return policy.retry_on_timeout or not isinstance(raised, AttemptTimeoutError)

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from flowcore.events import (
     ErrorObject,
     NodeCancelled,
+    NodeCompleted,
     NodeEvent,
     NodeFailed,
     NodeInterrupted,
@@ -37,7 +38,7 @@ class Recorder:
         self._machine = machine
         self._nodes = machine.plan.nodes
         self._run = run
-        self._log = run.log
+        self._log = run.shared.log
         self._path = run.path
         self._now = now_us
 
@@ -58,6 +59,13 @@ class Recorder:
         log.append(NodeFailed(log.seq + 1, now_us, self._path, node.id, attempt, error, node.then, duration_ms, state))
         self._machine.failed(index, error, node.then)
         self._keep(index, state)
+
+    def completed(self, index: int, outputs: dict[str, Value], started_us: int) -> None:
+        """A container has its outputs."""
+        log, node_id, attempt, now_us = self._log, self._nodes[index].id, self._machine.attempts[index], self._now()
+        duration_ms = (now_us - started_us) / 1000
+        log.append(NodeCompleted(log.seq + 1, now_us, self._path, node_id, attempt, outputs, duration_ms, None, None))
+        self._machine.completed(index, outputs)
 
     def waiting(self, index: int, now_us: int, until_us: int | None, wait: Wait, state: State) -> None:
         """The attempt waits."""

@@ -27,7 +27,16 @@ class Timetable:
     takes it looks at what the node is at; entries of times that have become void do no harm.
     """
 
-    __slots__ = ("_entries", "_on_time", "_watchdog", "armed_us", "idle_since_us", "limit_us")
+    __slots__ = (
+        "_entries",
+        "_on_time",
+        "_watchdog",
+        "armed_us",
+        "idle_since_us",
+        "idle_total_us",
+        "limit_holds",
+        "limit_us",
+    )
 
     def __init__(self, on_time: Callable[[int], int], watchdog: Watchdog, limit_us: int) -> None:
         self._on_time: Callable[[int], int] | None = on_time
@@ -35,8 +44,12 @@ class Timetable:
         self._entries: list[tuple[int, int, Frame, int]] = []
         #: When the execution has been active for too long, if nothing happens in between.
         self.limit_us = limit_us
+        #: Not while the execution is being stopped.
+        self.limit_holds = True
         #: Since when nothing runs; None while something does.
         self.idle_since_us: int | None = None
+        #: How long nothing ran, all in all.
+        self.idle_total_us = 0
         #: When the watchdog is to call: no later than the earliest of everything.
         self.armed_us = NEVER_US
 
@@ -88,14 +101,16 @@ class Timetable:
     def busy(self, now_us: int) -> None:
         """Something runs again: the time in between does not count."""
         if self.idle_since_us is not None:
-            self.limit_us += now_us - self.idle_since_us
+            idle_us = now_us - self.idle_since_us
+            self.idle_total_us += idle_us
+            self.limit_us += idle_us
             self.idle_since_us = None
 
     def is_exceeded(self, now_us: int) -> bool:
         """Whether the execution has been active for too long."""
-        return self.idle_since_us is None and self.limit_us <= now_us
+        return self.limit_holds and self.idle_since_us is None and self.limit_us <= now_us
 
     def next_us(self) -> int:
         """The earliest time at which anything of this is due."""
         first_us = self._entries[0][0] if self._entries else NEVER_US
-        return first_us if self.idle_since_us is not None else min(first_us, self.limit_us)
+        return min(first_us, self.limit_us) if self.limit_holds and self.idle_since_us is None else first_us

@@ -1,0 +1,46 @@
+"""Stops documents: nothing starts any more, what waits ends at once, what runs is cancelled and gets some time.
+
+Coroutines are cancelled at once; they and threads have `GRACE_US` to end, and what they give in it counts. Then the
+document ends without them.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from flowruntime.engine.executor.frames import Frame
+from flowruntime.engine.executor.worker import Worker
+
+if TYPE_CHECKING:
+    from flowruntime.engine.executor.executor import Executor
+
+__all__ = ["GRACE_US", "stop"]
+
+#: What running attempts get when their document is stopped: ten seconds.
+GRACE_US: Final = 10_000_000
+
+
+def stop(execution: Executor, frame: Frame, why: str, current: Worker | None) -> None:
+    """The machine of a document was stopped: so are those of its containers' children.
+
+    `current` is the worker that finds this out in its own attempt, which is not cancelled.
+    """
+    stopped = set(frame.walk())
+    for below in stopped:
+        below.machine.cancel()
+        below.why_stopped = why
+        below.restart_at_us = None
+        below.recorder.end_waiting(why)
+    busy = [worker for worker in execution.workers if worker.frame in stopped and worker.index >= 0]
+    for worker in busy:
+        if worker is not current and not worker.on_thread:
+            worker.cancel()
+    if frame is execution.top:
+        execution.times.limit_holds = False
+    until_us = execution.now() + GRACE_US
+    for below in stopped:
+        if below.machine.running:
+            below.grace_until_us = until_us
+        execution.enqueue(below)
+    if busy:
+        execution.rearm()
