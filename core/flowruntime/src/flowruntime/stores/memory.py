@@ -13,7 +13,7 @@ from flowcore.workflows import Workflow
 
 __all__ = ["RING_EVENTS", "MemoryStore"]
 
-#: How many events are kept over all executions: finished ones go first, the oldest of them before the others.
+#: How many events are kept of finished executions, the oldest of which go first, and of each that still runs.
 RING_EVENTS = 100_000
 
 
@@ -36,15 +36,13 @@ class MemoryStore:
         self._ring_events = ring_events
         self._logs: dict[ExecutionId, _Log] = {}
         self._finished: deque[ExecutionId] = deque()
-        self._total = 0
+        self._finished_events = 0
 
     def create(self, execution_id: ExecutionId, workflow: Workflow, first: Event) -> None:
         """Keep a new execution."""
         if execution_id in self._logs:
             raise StoreError(f"There is an execution {execution_id!r} already.", code="store.exists")
-        log = self._logs[execution_id] = _Log(workflow, first)
-        self._total += 1
-        self._make_room(log)
+        self._logs[execution_id] = _Log(workflow, first)
 
     def append(self, execution_id: ExecutionId, events: Sequence[Event]) -> None:
         """Keep the next events."""
@@ -61,8 +59,13 @@ class MemoryStore:
         if isinstance(last, WorkflowCompleted):
             log.status = last.status
             self._finished.append(execution_id)
-        self._total += len(events)
-        self._make_room(log)
+            self._finished_events += len(log.events)
+            self._forget_oldest()
+        elif len(log.events) > self._ring_events:
+            # In steps, which keeps this cheap.
+            share = self._ring_events // 8
+            del log.events[:share]
+            log.first_seq += share
 
     def read(self, execution_id: ExecutionId, after: int = 0, limit: int = 1000) -> Page:
         """Events with a greater seq, as far as the ring still has them."""
@@ -81,7 +84,7 @@ class MemoryStore:
         """Forget everything."""
         self._logs.clear()
         self._finished.clear()
-        self._total = 0
+        self._finished_events = 0
 
     def _log(self, execution_id: ExecutionId) -> _Log:
         try:
@@ -93,12 +96,6 @@ class MemoryStore:
                 remedy="It may have left the memory store, which keeps the latest only.",
             ) from None
 
-    def _make_room(self, log: _Log) -> None:
-        while self._total > self._ring_events and self._finished and self._logs[self._finished[0]] is not log:
-            self._total -= len(self._logs.pop(self._finished.popleft()).events)
-        share = self._ring_events // 8
-        if self._total > self._ring_events and len(log.events) > share:
-            # Nothing finished is left: a long running execution drops its own oldest, in steps that keep this cheap.
-            del log.events[:share]
-            log.first_seq += share
-            self._total -= share
+    def _forget_oldest(self) -> None:
+        while self._finished_events > self._ring_events and len(self._finished) > 1:
+            self._finished_events -= len(self._logs.pop(self._finished.popleft()).events)
