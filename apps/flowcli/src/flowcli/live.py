@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator, Iterable
 from typing import Final, NamedTuple
 
 import anyio
-from flowcore.events import TOP, ExecutionId, NodeEvent, NodeFailed, NodeRetrying, NodeSkipped
+from flowcore.events import TOP, ExecutionId, NodeEvent, NodeFailed, NodeRetrying, NodeSkipped, NodeStarted
 from flowcore.executions import Execution, NodeView
 from flowcore.workflows import Workflow
 from flowruntime.journal import HistoryGap
@@ -83,6 +83,9 @@ class LiveView:
         if isinstance(event, HistoryGap):
             return
         self._execution.apply(event)
+        if getattr(event, "path", TOP):
+            self._take_inner(event)
+            return
         match event:
             case NodeEvent(event_type="Info" | "Warning"):
                 self._notes[event.node_id] = str(event.content.get("message"))
@@ -92,6 +95,17 @@ class LiveView:
                 self._notes[event.node_id] = event.error["message"]
             case NodeSkipped():
                 self._notes[event.node_id] = event.why
+            case _:
+                pass
+
+    def _take_inner(self, event: Told) -> None:
+        """What happens inside a container is told in the container's line: the latest node that started there."""
+        match event:
+            case NodeStarted(path=((container, item, _), *_), node_id=node_id):
+                self._notes[container] = node_id if item is None else f"item {item + 1:,}: {node_id}"
+            case NodeFailed(path=((container, item, _), *_), node_id=node_id, error=error):
+                where = node_id if item is None else f"item {item + 1:,}: {node_id}"
+                self._notes[container] = f"{where}: {error['message']}"
             case _:
                 pass
 
