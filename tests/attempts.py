@@ -45,6 +45,12 @@ class Attempt:
     def sources(self, ctx: Context, port: str) -> list[str]:
         return self.source_ids
 
+    def is_cancelled(self, ctx: Context) -> bool:
+        return False
+
+    def state(self, ctx: Context) -> dict[str, Value]:
+        return {}
+
     def now_us(self) -> int:
         return 1_700_000_000_000_000
 

@@ -110,7 +110,7 @@ class FlowInside(Flow):
 
 def node(node_id: str, node_type: str, **fields: Any) -> dict[str, Any]:
     """A node of a document; what is not a field of nodes is config."""
-    known = {"inputs", "on_error", "retry_policy", "disabled", "timeout_ms"}
+    known = {"inputs", "on_error", "retry_policy", "disabled", "timeout_ms", "cache"}
     made: dict[str, Any] = {"id": node_id, "node_type": node_type}
     made.update({name: value for name, value in fields.items() if name in known})
     made["config"] = {name: value for name, value in fields.items() if name not in known}

@@ -84,7 +84,7 @@ def test_the_page_of_a_type_shows_ports_config_behaviour_and_examples(flow_insid
         "\nOutputs\n  status ",
         "\nConfig\n  method ",
         'Default: "GET"',
-        'Effects:  read when config.method is "GET", "HEAD", "OPTIONS", else write',
+        'Effects:  read when config.method is "GET", "HEAD", "OPTIONS", "TRACE", else write',
         "Retries:  3 attempts in all",
         "Timeout:  ",
         "\nExample: ",

@@ -190,10 +190,10 @@ def test_continued_and_routed_failures_are_named_and_the_run_succeeds(flow_insid
 
 
 def test_warnings_of_the_document_are_told_before_it_runs(flow_inside: Flow) -> None:
-    document = chain(node("a", "debug.noop"), settings={"priority": 5})
+    document = chain(node("a", "debug.noop", cache={"ttl_ms": None}))
     ended = flow_inside("run", flow_inside.write("warned.json", document))
     assert ended.code == 0
-    assert "warning: /settings/priority: " in ended.err
+    assert "warning: /nodes/0/cache: " in ended.err
 
 
 def test_control_characters_never_reach_the_terminal(flow_inside: Flow) -> None:

@@ -5,7 +5,7 @@ import pytest
 from apps.flowcli.tests.flow_command import NODES, Flow, chain, node
 
 FINE = chain(node("one", "transform.set", fields={"n": 1}))
-WARNED = {**FINE, "settings": {"priority": 5}}
+WARNED = chain(node("one", "transform.set", fields={"n": 1}, cache={"ttl_ms": None}))
 BAD = {"name": "Bad", "nodes": [node("one", "debug.lgo"), node("two", "debug.log", lable="x")]}
 
 
@@ -42,7 +42,7 @@ def test_warnings_make_a_file_invalid_only_when_strict(flow: Flow) -> None:
     file = flow.write("warned.json", WARNED)
     ended = flow("validate", file)
     assert ended.code == 0
-    assert ended.out.startswith("warned.json:/settings/priority: warning: ")
+    assert ended.out.startswith("warned.json:/nodes/0/cache: warning: ")
     assert flow("validate", file, "--strict").code == 2
 
 

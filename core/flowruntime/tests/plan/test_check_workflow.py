@@ -112,8 +112,8 @@ def test_the_schema_of_the_inputs_is_checked() -> None:
 
 
 def test_warnings_keep_nothing_from_running() -> None:
-    nodes = {"a": {"node_type": "t.noop", "timeout_ms": 5}, "b": "t.noop"}
-    checked = check(document(nodes, settings={"priority": 1, "concurrency": 2, "max_execution_time_ms": 10}))
+    nodes = {"a": {"node_type": "t.noop", "timeout_ms": 5, "cache": {"ttl_ms": None}}, "b": "t.noop"}
+    checked = check(document(nodes, settings={"max_execution_time_ms": 10}))
     assert checked.plan is not None
     assert checked.errors == ()
     assert {problem.severity for problem in checked.problems} == {"warning"}
@@ -123,8 +123,6 @@ def test_warnings_keep_nothing_from_running() -> None:
     ("fields", "node", "pointer", "severity"),
     [
         ({"settings": {"on_error_workflow": "other"}}, {}, "/settings/on_error_workflow", "error"),
-        ({"settings": {"concurrency": 1}}, {}, "/settings/concurrency", "warning"),
-        ({"settings": {"priority": 1}}, {}, "/settings/priority", "warning"),
         ({}, {"delivery": "at_most_once"}, "/nodes/0/delivery", "error"),
         ({}, {"cache": {"ttl_ms": 5}}, "/nodes/0/cache", "warning"),
     ],

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
-from typing import Any, ClassVar, Literal
+from typing import Any, Literal
 
 from flowcore.events import ErrorObject
 from flowcore.values import Value
@@ -65,7 +65,7 @@ class Container(ABC):
     concurrency: int = 1
     #: From which index on running children are cancelled and dropped: their ends are not told. None: none.
     cancel_from: int | None = None
-    __slots__: ClassVar[tuple[str, ...]] = ()
+    __slots__ = ()
 
     @abstractmethod
     def next(self) -> Child | None:

@@ -51,6 +51,8 @@ def node_failed(  # noqa: PLR0917 - called in two places
         execution.times.add(retry_at_us, frame, index)
         return
     frame.recorder.failed(index, error, now_us, (now_us - started_us) / 1000, state)
+    if machine.skips:
+        frame.recorder.skips()
     if node.then == "stop":
         stop(execution, frame, f"the workflow failed at node {node.id!r}", worker)
 
