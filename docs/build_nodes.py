@@ -128,6 +128,8 @@ def _ports(ports: Ports) -> Iterator[str]:
             notes += ["The first value that comes counts."] * (port.join == "first")
             rows.append((f"`{port.name}`", schema_words(port.schema), " ".join(filter(None, notes))))
         yield from _table(("port", "type", "what it is"), rows)
+        if ports.rule != "fixed":
+            yield ""
     match ports.rule:
         case "fixed" if not ports.ports:
             yield "None."

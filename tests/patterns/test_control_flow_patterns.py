@@ -1,7 +1,8 @@
-"""The control-flow patterns of van der Aalst, ter Hofstede, Kiepuszewski and Barros that need no loops.
+"""The control-flow patterns of van der Aalst, ter Hofstede, Kiepuszewski and Barros.
 
 Numbers and names are those of "Workflow Control-Flow Patterns: A Revised View" (Russell et al., 2006). An execution of
-a workflow is what the patterns call a case, a node a task. A node runs at most once in an execution.
+a workflow is what the patterns call a case, a node a task. A node runs at most once at its place in an execution; what
+is to run again stands in the body of a loop, or in a workflow that is run several times.
 """
 
 from collections.abc import Sequence
@@ -22,7 +23,8 @@ from flowcore.events import (
 from flowruntime import Runtime
 from flowruntime.testing import ManualClock
 
-from tests.control_flows import case, events_of, flow, of, runtime_on
+from tests.control_flows import case, events_of, flow, of, problems_of, runtime_on
+from tests.engine_nodes import connect
 
 
 def task(seconds: float = 1, value: Any = None, **more: Any) -> dict[str, Any]:
@@ -35,6 +37,17 @@ def switch(*ports: str, match: str = "first") -> dict[str, Any]:
     """A choice by the value: of all ports whose names stand in the array that it is."""
     cases = [case(port, f"contains(inputs.value, '{port}')") for port in ports]
     return {"node_type": "control.switch", "config": {"cases": cases, "match": match}}
+
+
+def loop(body: Any, items: Any = None, **config: Any) -> dict[str, Any]:
+    """A body that runs again and again."""
+    fixed = {} if items is None else {"inputs": {"items": items}}
+    return {"node_type": "control.loop", "config": {"body": body, **config}, **fixed}
+
+
+def subflow(workflow: Any) -> dict[str, Any]:
+    """A workflow as one task."""
+    return {"node_type": "control.subflow", "config": {"workflow": workflow}}
 
 
 def started(events: Sequence[Any]) -> list[str]:
@@ -169,6 +182,23 @@ async def test_a_synchronizing_merge_waits_for_the_branches_that_were_taken_and_
     assert set(events[-1].outputs["m"]["merged"]) == set(chosen)
 
 
+async def test_a_multi_merge_runs_what_follows_once_for_each_branch_that_arrives() -> None:
+    """Pattern 8, Multi-merge, as a structured equivalent.
+
+    A node runs once, so what follows stands in a workflow of its own, by document or by name, that each branch runs for
+    itself. A connection into one node from both branches would run it once.
+    """
+    follows = flow({"x": task(2)}, outputs={"result": "${{ nodes.x.result }}"})
+    document = flow(
+        {"a": task(1, "a"), "b": task(5, "b"), "after a": subflow(follows), "after b": subflow(follows)},
+        "a.result -> after a.value",
+        "b.result -> after b.value",
+    )
+    events = await events_of(document)
+    assert seconds_of(events, NodeStarted, "x") == [1, 5]
+    assert events[-1].outputs == {"after a": {"result": "a"}, "after b": {"result": "b"}}
+
+
 async def test_a_discriminator_goes_on_with_the_first_branch_and_ignores_the_others() -> None:
     """Pattern 9, Structured discriminator: control.first; the other branches run to their ends."""
     document = flow(
@@ -183,6 +213,27 @@ async def test_a_discriminator_goes_on_with_the_first_branch_and_ignores_the_oth
     assert of(events, NodeCancelled) == []
 
 
+async def test_arbitrary_cycles_are_refused_and_named_and_a_loop_goes_back_instead() -> None:
+    """Pattern 10, Arbitrary cycles: refused, because a node runs once; a loop is the structured equivalent."""
+    circle = flow(
+        {"write": task(), "review": "control.if", "publish": task()},
+        "write.result -> review.value",
+        "review.false -> write.value",
+        "review.true -> publish.value",
+    )
+    problem = next(problem for problem in problems_of(circle) if problem.code == "workflow.cycle")
+    assert problem.message == "The nodes wait for each other in a circle: 'write' → 'review' → 'write'."
+    assert "control.loop" in problem.remedy
+    draft = flow({"write": task(1)}, outputs={"version": "${{ input.index }}"})
+    document = flow(
+        {"drafts": loop(draft, mode="until", until="input.last.version == `2`"), "publish": task(1)},
+        "drafts.results -> publish.value",
+    )
+    events = await events_of(document)
+    assert started(events) == ["drafts", "write", "write", "write", "publish"]
+    assert seconds_of(events, NodeStarted, "publish") == [3]
+
+
 async def test_an_execution_ends_by_itself_when_nothing_is_left_to_do() -> None:
     """Pattern 11, Implicit termination: there is no end node; branches may end anywhere."""
     document = flow(
@@ -194,6 +245,30 @@ async def test_an_execution_ends_by_itself_when_nothing_is_left_to_do() -> None:
     events = await events_of(document)
     assert completed(events) == ["a", "c", "if", "b"]
     assert (type(events[-1]), events[-1].status, events[-1].duration_ms) == (WorkflowCompleted, "succeeded", 7000)
+
+
+# --- multiple instances ------------------------------------------------------------------------------
+
+
+async def test_as_many_instances_as_the_document_says_run_at_the_same_time_and_are_waited_for() -> None:
+    """Pattern 13, Multiple instances with a priori design-time knowledge: mode `times`, with concurrency."""
+    document = flow({"l": loop(flow({"x": task(4)}), mode="times", times=3, concurrency=3), "then": task()})
+    document["connections"] = connect("l.done -> then.after")
+    events = await events_of(document)
+    assert seconds_of(events, NodeStarted, "x") == [0, 0, 0]
+    assert seconds_of(events, NodeStarted, "then") == [4]
+
+
+@pytest.mark.parametrize("items", [[], ["a"], ["a", "b", "c", "d"]])
+async def test_as_many_instances_as_there_are_items_run_at_the_same_time_and_are_waited_for(items: list[str]) -> None:
+    """Pattern 14, Multiple instances with a priori run-time knowledge: mode `for_each`, with concurrency."""
+    body = flow({"x": task(4, "${{ input.item }}")}, outputs={"r": "${{ nodes.x.result }}"})
+    document = flow({"g": task(2), "l": loop(body, concurrency=100), "then": "debug.noop"})
+    document["connections"] = connect("g.result -> l.items", "l.results -> then.x")
+    events = await events_of(document, {"value": items})
+    assert seconds_of(events, NodeStarted, "x") == [2] * len(items)
+    assert events[-1].outputs == {"then": {"x": [{"r": item} for item in items]}}
+    assert events[-1].duration_ms == (6000 if items else 2000)
 
 
 # --- state -------------------------------------------------------------------------------------------
@@ -323,6 +398,44 @@ async def test_cancelling_an_execution_ends_all_that_runs_and_waits_and_starts_n
     assert (result.status, result.completed_nodes, result.duration_ms) == ("cancelled", ("done",), 0)
     assert {event.node_id for event in of(events, NodeCancelled)} == {"runs", "waits", "retries"}
     assert "next" not in started(events)
+
+
+# --- iteration ---------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("config", "rounds"),
+    [
+        ({"mode": "while", "while": "input.index < `3`"}, 3),
+        ({"mode": "while", "while": "input.index < `0`"}, 0),
+        ({"mode": "until", "until": "input.index == `3`"}, 4),
+        ({"mode": "until", "until": "`true`"}, 1),
+    ],
+)
+async def test_a_structured_loop_asks_before_or_after_each_round(config: dict[str, Any], rounds: int) -> None:
+    """Pattern 21, Structured loop: the modes `while` (asked before) and `until` (asked after)."""
+    events = await events_of(flow({"l": loop(flow({"x": task(2)}), **config)}))
+    assert seconds_of(events, NodeStarted, "x") == [2 * index for index in range(rounds)]
+    assert events[-1].duration_ms == 2000 * rounds
+
+
+async def test_a_workflow_may_run_itself() -> None:
+    """Pattern 22, Recursion: control.subflow by name, as deep as 16."""
+    walk = {
+        "id": "walk",
+        **flow(
+            {"here": task(1), "each": loop("walk", items="${{ input.item.children || input.children || `[]` }}")},
+            "here.done -> each.after",
+        ),
+    }
+    tree = {"children": [{"children": [{}, {}]}, {}]}
+    async with runtime_on(ManualClock(autojump=True)) as runtime:
+        runtime.workflows.add(walk)
+        execution_id = await runtime.submit(walk, tree)
+        events = await events_so_far(runtime, execution_id)
+    places = [[index for _, index, _ in event.path] for event in of(events, NodeStarted) if event.node_id == "here"]
+    assert places == [[], [0], [0, 0], [0, 1], [1]]
+    assert events[-1].status == "succeeded"
 
 
 # --- discriminators ----------------------------------------------------------------------------------

@@ -107,6 +107,16 @@ def test_an_execution_in_which_all_nodes_wait_is_waiting() -> None:
     assert log.start("b", 2).fold().status == "running"
 
 
+def test_an_execution_is_waiting_when_all_nodes_inside_its_containers_wait() -> None:
+    log = Log().begin().start("loop").start("a", path=LOOP)
+    assert log.fold().status == "running"
+    log.add(NodeWaiting, LOOP, "a", 1, 5000, None, None, None)
+    assert (log.fold().status, log.status_of("loop")) == ("waiting", "running")
+    log.add(NodeWoken, LOOP, "a", 1, "due", None)
+    assert log.fold().status == "running"
+    assert (log.complete("a", path=LOOP).complete("loop").fold().active, log.status_of("loop")) == (0, "completed")
+
+
 def test_what_a_node_waited_for_is_not_told_of_one_that_went_on() -> None:
     log = Log().begin().start("a").add(NodeWaiting, TOP, "a", 1, 5000, None, "until noon", None)
     assert log.fold().nodes[TOP, "a"].why == "until noon"
@@ -227,5 +237,7 @@ def test_running_and_sleeping_nodes_are_counted_right_after_every_event(events: 
     for event in events:
         execution.apply(event)
         statuses = [view.status for view in execution.nodes.values()]
-        assert execution.active == statuses.count("running")
+        assert execution.active == sum(
+            view.status == "running" and not view.is_container for view in execution.nodes.values()
+        )
         assert execution.asleep == statuses.count("waiting") + statuses.count("retrying")

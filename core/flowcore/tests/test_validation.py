@@ -9,7 +9,18 @@ import pytest
 from flowcore.documents import parse_workflow, read_workflow, write_workflow
 from flowcore.errors import MAX_PROBLEMS, Problem
 from flowcore.nodes import Deprecation, NodeType, Port, Ports
-from flowcore.validation import NodePorts, Reference, Wiring, check_types, find_cycle, node_ports
+from flowcore.validation import (
+    NodePorts,
+    Reference,
+    TypedWorkflow,
+    Wiring,
+    WorkflowLookup,
+    check_types,
+    find_cycle,
+    find_types,
+    no_workflows,
+    node_ports,
+)
 from flowcore.workflows import Workflow
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -69,12 +80,16 @@ def workflow(nodes: dict[str, Any], *wires: str, **more: Any) -> Workflow:
     return read.workflow
 
 
-def check(checked: Workflow, references: Mapping[str, Sequence[Reference]] | None = None) -> list[Problem]:
+def check(
+    checked: Workflow,
+    references: Mapping[str, Sequence[Reference]] | None = None,
+    find: WorkflowLookup = no_workflows,
+) -> list[Problem]:
+    typed = TypedWorkflow.of(checked, find_types(checked, lookup), references or {}, find)
     problems = check_types(
-        checked,
+        typed,
         lookup,
         [known.id for known in TYPES],
-        references or {},
         lambda type_id: f"Run: pip install flownodes-{type_id.partition('.')[0]}.",
     )
     assert all(problem.message and problem.remedy for problem in problems)

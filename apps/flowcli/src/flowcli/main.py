@@ -26,6 +26,8 @@ _COMMANDS = {
     "validate": "find everything that is wrong with workflows",
     "nodes": "list the node types that are installed, or show one",
     "init": "write a small workflow to begin with",
+    "schema": "write the JSON Schema of workflow documents",
+    "upgrade": "bring workflows to the newest node types",
     "pack": "build the catalog of a pack of node types",
 }
 

@@ -8,13 +8,14 @@ from __future__ import annotations
 import os
 import stat
 import sys
+from pathlib import Path
 from typing import Final, NoReturn
 
 from flowcore.values import MAX_DOCUMENT_BYTES, did_you_mean
 
 from flowcli.usage import UsageError
 
-__all__ = ["STDIN", "read_source", "refuse_missing"]
+__all__ = ["STDIN", "folder_of", "read_source", "refuse_missing"]
 
 #: The name that stands for stdin.
 STDIN: Final = "-"
@@ -46,6 +47,11 @@ def read_source(name: str, *, what: str, max_bytes: int = MAX_DOCUMENT_BYTES) ->
         _refuse("unreadable", f"The file {name!r} cannot be read: {error.strerror}.", "Name another.")
     finally:
         os.close(descriptor)
+
+
+def folder_of(name: str) -> Path:
+    """The folder that paths in this file are relative to: its own; for `-` the working directory."""
+    return Path() if name == STDIN else Path(name).parent
 
 
 def refuse_missing(name: str, *, suffix: str) -> NoReturn:

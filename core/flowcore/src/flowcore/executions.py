@@ -87,6 +87,8 @@ class NodeView:
     error: ErrorObject | None = None
     state: dict[str, Value] | None = None
     why: str | None = None
+    #: Nodes inside it have run; what it does is what they do.
+    is_container: bool = False
 
     def to_json(self) -> dict[str, Any]:
         """The node as snapshots give it; outputs are left to the node's own page."""
@@ -166,7 +168,7 @@ class Execution:
     error: ErrorObject | None = None
     started_us: int = 0
     duration_ms: float | None = None
-    #: How many nodes run, and how many wait: a running execution in which all wait is `waiting`.
+    #: How many nodes run, containers left out, and how many wait: a running execution in which all wait is `waiting`.
     active: int = 0
     asleep: int = 0
 
@@ -248,6 +250,8 @@ class Execution:
         if view is None:
             view = NodeView(path=event.path, node_id=event.node_id, status="interrupted")
             self.nodes[key] = view
+            if event.path:
+                self._contain(event.path)
         self._change(view, event)
         if view.status in _FINAL_NODES:
             view.ended_us = event.at_us
@@ -255,6 +259,13 @@ class Execution:
                 self.ended[event.node_id] = view
         if self.status not in FINAL_STATUSES:
             self.status = "waiting" if self.asleep and not self.active else "running"
+
+    def _contain(self, path: Path) -> None:
+        """The node that the path ends with has a node inside it."""
+        container = self.nodes.get((path[:-1], path[-1][0]))
+        if container is not None and not container.is_container:
+            container.is_container = True
+            self.active -= container.status == "running"
 
     def _change(self, view: NodeView, event: _NodeChange) -> None:
         view.attempt = event.attempt
@@ -293,7 +304,8 @@ class Execution:
                 self._move(view, "interrupted")
 
     def _move(self, view: NodeView, status: NodeStatus) -> None:
-        self.active += (status == "running") - (view.status == "running")
+        if not view.is_container:
+            self.active += (status == "running") - (view.status == "running")
         self.asleep += (status in _ASLEEP) - (view.status in _ASLEEP)
         view.status = status
 

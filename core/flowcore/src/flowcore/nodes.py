@@ -31,6 +31,7 @@ __all__ = [
     "Port",
     "PortRule",
     "Ports",
+    "RenamedPorts",
     "Stability",
     "effects_of",
     "ports_of",
@@ -165,6 +166,36 @@ class Deprecation:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class RenamedPorts:
+    """What became of ports: old name to new name, for documents saved with an older version or a replaced type."""
+
+    #: The id of the replaced type; None for the type's own older versions.
+    type: str | None = None
+    #: It holds for documents saved with a lower version than this; None: with any.
+    below: int | None = None
+    inputs: FrozenDict = field(default_factory=FrozenDict)
+    outputs: FrozenDict = field(default_factory=FrozenDict)
+
+    @classmethod
+    def read(cls, value: Any, pointer: str, problems: list[Problem]) -> RenamedPorts:
+        """Renamed ports from a catalog."""
+        reader = ObjectReader(value, pointer, problems, what="Renamed ports")
+        renamed = cls(
+            type=reader.text("type", None, empty=False),
+            below=reader.integer("below", None, minimum=2),
+            inputs=_read_names(reader, "inputs"),
+            outputs=_read_names(reader, "outputs"),
+        )
+        reader.finish()
+        return renamed
+
+    def to_json(self) -> dict[str, Any]:
+        """The entry as it stands in a catalog; what is empty is left out."""
+        entry = {"type": self.type, "below": self.below, "inputs": self.inputs, "outputs": self.outputs}
+        return {key: value for key, value in entry.items() if value}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class NodeType:
     """One entry of a catalog."""
 
@@ -189,6 +220,9 @@ class NodeType:
     deprecation: Deprecation | None = None
     #: Ids of the types that this one stands in for.
     replaces: tuple[str, ...] = ()
+    #: Whether its code has a `migrate` for configs of older versions and of replaced types.
+    migrates: bool = False
+    renamed: tuple[RenamedPorts, ...] = ()
 
     @property
     def namespace(self) -> str:
@@ -200,6 +234,7 @@ class NodeType:
         """A type from a catalog; faults become problems."""
         reader = ObjectReader(value, pointer, problems, what="A node type")
         examples = reader.items("examples", [])
+        renamed = reader.items("renamed", [])
         node_type = cls(
             id=reader.text("id", empty=False) or "",
             version=reader.integer("version", 1, minimum=1),
@@ -218,6 +253,10 @@ class NodeType:
             stability=reader.choice("stability", ("stable", "beta", "experimental", "deprecated"), "stable"),
             deprecation=_read_deprecation(reader.any("deprecation"), f"{pointer}/deprecation", problems),
             replaces=reader.texts("replaces"),
+            migrates=reader.flag("migrates", default=False),
+            renamed=tuple(
+                RenamedPorts.read(item, f"{pointer}/renamed/{i}", problems) for i, item in enumerate(renamed)
+            ),
         )
         reader.finish()
         return node_type
@@ -248,6 +287,10 @@ class NodeType:
             entry["deprecation"] = self.deprecation.to_json()
         if self.replaces:
             entry["replaces"] = list(self.replaces)
+        if self.migrates:
+            entry["migrates"] = True
+        if self.renamed:
+            entry["renamed"] = [renamed.to_json() for renamed in self.renamed]
         return entry
 
 
@@ -286,6 +329,14 @@ def value_at(config: Any, pointer: str) -> Any:
     for step in pointer.split("/")[1:]:
         value = value.get(step.replace("~1", "/").replace("~0", "~")) if isinstance(value, dict) else None
     return value
+
+
+def _read_names(reader: ObjectReader, name: str) -> FrozenDict:
+    names: FrozenDict = reader.object(name, FrozenDict())
+    if not all(isinstance(new, str) and new for new in names.values()):
+        reader.problem(name, f"{name!r} must give a new name for each old one.", 'Write {"old": "new"}.')
+        return FrozenDict()
+    return names
 
 
 def _read_effects(value: Any, pointer: str, problems: list[Problem]) -> Effects:

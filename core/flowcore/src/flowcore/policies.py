@@ -88,6 +88,7 @@ class RetryPolicy:
 
 
 DEFAULT_RETRY_POLICY = RetryPolicy()
+_ONE_ATTEMPT = RetryPolicy(max_attempts=1)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -135,7 +136,7 @@ def resolve_retry_policy(document: PartialRetryPolicy | None, node_type: Partial
     2
     """
     if document is None and node_type is None:
-        return RetryPolicy(max_attempts=1)
+        return _ONE_ATTEMPT
     given: dict[str, Any] = {}
     for policy in (node_type, document):
         if policy is not None:

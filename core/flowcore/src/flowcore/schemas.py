@@ -78,44 +78,47 @@ def fields_marked(schema: Schema, mark: str, value: Any) -> dict[tuple[str | int
     >>> fields_marked(schema, "x-expression", {"cases": [{"when": "a"}, {}]})
     {('cases', 0, 'when'): True}
     """
-    found: dict[tuple[str | int, ...], Any] = {}
     definitions = schema.get("$defs", {}) if isinstance(schema, Mapping) else {}
-    _find_marked(schema, mark, value, (), found, definitions, 0)
-    return found
+    search = _MarkSearch(mark, definitions)
+    search.visit(schema, value, ())
+    return search.found
 
 
-_MAX_SCHEMA_DEPTH = 128
+class _MarkSearch:
+    """A walk through a value and its schema that looks at each part of the schema once a place.
 
+    So neither a schema that refers to itself nor one whose branches meet again makes it long.
+    """
 
-def _find_marked(  # noqa: PLR0917 - a recursive walk carries its state
-    schema: Any,
-    mark: str,
-    value: Any,
-    path: tuple[str | int, ...],
-    found: dict[tuple[str | int, ...], Any],
-    definitions: Mapping[str, Any],
-    depth: int,
-) -> None:
-    if not isinstance(schema, Mapping) or depth > _MAX_SCHEMA_DEPTH:
-        return
-    if schema.get(mark):
-        found.setdefault(path, schema[mark])
-        return
-    reference = schema.get("$ref")
-    if isinstance(reference, str) and reference.startswith("#/$defs/"):
-        target = definitions.get(reference.removeprefix("#/$defs/"))
-        _find_marked(target, mark, value, path, found, definitions, depth + 1)
-    for keyword in ("anyOf", "oneOf", "allOf"):
-        for branch in schema.get(keyword, ()):
-            _find_marked(branch, mark, value, path, found, definitions, depth + 1)
-    if isinstance(value, dict):
-        properties = _properties(schema)
-        others = schema.get("additionalProperties")
-        for key, item in value.items():
-            _find_marked(properties.get(key, others), mark, item, (*path, key), found, definitions, depth + 1)
-    elif isinstance(value, list) and "items" in schema:
-        for index, item in enumerate(value):
-            _find_marked(schema["items"], mark, item, (*path, index), found, definitions, depth + 1)
+    def __init__(self, mark: str, definitions: Mapping[str, Any]) -> None:
+        self.mark = mark
+        self.definitions = definitions
+        self.found: dict[tuple[str | int, ...], Any] = {}
+        self._seen: set[tuple[int, tuple[str | int, ...]]] = set()
+
+    def visit(self, schema: Any, value: Any, path: tuple[str | int, ...]) -> None:
+        """Find the marks of `schema` and inside it, for the value at this path."""
+        key = (id(schema), path)
+        if not isinstance(schema, Mapping) or key in self._seen:
+            return
+        self._seen.add(key)
+        if schema.get(self.mark):
+            self.found.setdefault(path, schema[self.mark])
+            return
+        reference = schema.get("$ref")
+        if isinstance(reference, str) and reference.startswith("#/$defs/"):
+            self.visit(self.definitions.get(reference.removeprefix("#/$defs/")), value, path)
+        for keyword in ("anyOf", "oneOf", "allOf"):
+            for branch in schema.get(keyword, ()):
+                self.visit(branch, value, path)
+        if isinstance(value, dict):
+            properties = _properties(schema)
+            others = schema.get("additionalProperties")
+            for name, item in value.items():
+                self.visit(properties.get(name, others), item, (*path, name))
+        elif isinstance(value, list) and "items" in schema:
+            for index, item in enumerate(value):
+                self.visit(schema["items"], item, (*path, index))
 
 
 def _properties(schema: Any) -> Mapping[str, Any]:

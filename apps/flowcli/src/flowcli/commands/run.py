@@ -11,7 +11,7 @@ from typing import Any, TextIO
 import anyio
 from flowcore.errors import WorkflowInvalid
 from flowcore.workflows import Workflow
-from flowruntime.runtime import Runtime
+from flowruntime.runtime import Runtime, embed_files
 
 from flowcli.errors import InputsInvalid, problem_line
 from flowcli.given import read_inputs, with_vars
@@ -19,7 +19,7 @@ from flowcli.local_nodes import read_nodes
 from flowcli.outcome import Form, tell_outcome
 from flowcli.parser import Parser
 from flowcli.running import run_workflow
-from flowcli.sources import STDIN, read_source
+from flowcli.sources import STDIN, folder_of, read_source
 from flowcli.terminal import is_lively, say, styled, write_data
 from flowcli.usage import UsageError
 from flowcli.watching import EventLines, PlainLines, Watcher
@@ -69,13 +69,15 @@ def run(arguments: argparse.Namespace) -> int:
 
 def _check(runtime: Runtime, document: bytes | dict[str, Any], file: str) -> Workflow:
     """The workflow, its warnings told. Raises WorkflowInvalid with all problems when it cannot run."""
-    checked = runtime.check(document)
-    for problem in checked.problems:
+    embedded = embed_files(document, folder_of(file), runtime.registry)
+    checked = runtime.check(embedded.document)
+    problems = embedded.with_problems(checked.problems)
+    for problem in problems:
         if problem.severity == "warning":
             say(f"{styled('warning:', 'yellow')} {problem_line(problem)}")
     if checked.plan is None:
         name = "What came from stdin" if file == STDIN else repr(file)
-        raise WorkflowInvalid(checked.problems, f"{name} is no valid workflow.")
+        raise WorkflowInvalid(problems, f"{name} is no valid workflow.")
     return checked.plan.workflow
 
 

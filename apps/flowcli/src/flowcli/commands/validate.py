@@ -9,12 +9,13 @@ from flowcore.errors import Problem
 from flowcore.values import write_json
 from flowruntime.plan import SchemaCache, check_workflow
 from flowruntime.registry import Registry
+from flowruntime.runtime import embed_files
 
 from flowcli.errors import problem_line
 from flowcli.exit_codes import SUCCESS, WRONG
 from flowcli.local_nodes import read_nodes
 from flowcli.parser import Parser
-from flowcli.sources import read_source
+from flowcli.sources import folder_of, read_source
 from flowcli.terminal import printable, say, write_data
 from flowcli.usage import UsageError
 
@@ -55,7 +56,8 @@ def _problems(file: str, registry: Registry, schemas: SchemaCache) -> tuple[Prob
         source = read_source(file, what="workflow")
     except UsageError as error:
         return (Problem(code=error.code, pointer="", message=error.message, remedy=error.remedy),)
-    return check_workflow(source, registry, schemas).problems
+    embedded = embed_files(source, folder_of(file), registry)
+    return embedded.with_problems(check_workflow(embedded.document, registry, schemas).problems)
 
 
 def _bad(problems: Iterable[Problem], *, strict: bool) -> bool:

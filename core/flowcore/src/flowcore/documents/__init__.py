@@ -1,5 +1,6 @@
 """Workflow documents: JSON to immutable objects with all problems at once, and back without loss."""
 
+from flowcore.documents.bodies import file_of, read_body
 from flowcore.documents.graph import MAX_CONNECTIONS, MAX_NODES
 from flowcore.documents.inputs import read_execution_inputs
 from flowcore.documents.order import sort_problems
@@ -10,7 +11,9 @@ __all__ = [
     "MAX_CONNECTIONS",
     "MAX_NODES",
     "ReadWorkflow",
+    "file_of",
     "parse_workflow",
+    "read_body",
     "read_execution_inputs",
     "read_workflow",
     "sort_problems",

@@ -15,10 +15,10 @@ from flowcore.documents.structure import check_structure
 from flowcore.documents.triggers import read_trigger
 from flowcore.errors import Problem, ProblemList, WorkflowInvalid
 from flowcore.schemas import Schema
-from flowcore.values import FrozenDict, ObjectReader, freeze, kind_of, show
+from flowcore.values import REQUIRED, FrozenDict, ObjectReader, freeze, kind_of, show
 from flowcore.workflows import Settings, Workflow, WorkflowId
 
-__all__ = ["ReadWorkflow", "parse_workflow", "read_workflow"]
+__all__ = ["ReadWorkflow", "parse_workflow", "read_object", "read_workflow"]
 
 _EMPTY: Final = FrozenDict()
 
@@ -63,15 +63,21 @@ def read_workflow(source: str | bytes | dict[str, Any], *, allow_draft: bool = F
     if unreadable:
         return ReadWorkflow(workflow=None, problems=tuple(sort_problems(unreadable)))
     problems = ProblemList()
-    workflow = _read(value, problems, allow_draft=allow_draft)
+    workflow = read_object(value, problems, allow_draft=allow_draft)
     return ReadWorkflow(workflow=workflow, problems=tuple(sort_problems(problems.told())))
 
 
-def _read(value: Any, problems: list[Problem], *, allow_draft: bool) -> Workflow | None:
+def read_object(
+    value: Any, problems: list[Problem], *, allow_draft: bool = False, default_name: str | None = None
+) -> Workflow | None:
+    """The workflow of decoded JSON that is within the limits; None as in ReadWorkflow. Problems are not sorted.
+
+    A document must have a name unless there is a default.
+    """
     reader = ObjectReader(value, "", problems, what="A workflow")
     if not reader.readable:
         return None
-    name = reader.text("name", empty=False) or ""
+    name = reader.text("name", REQUIRED if default_name is None else default_name, empty=False) or ""
     workflow_id = reader.text("id", None, empty=False) or _slug(name)
     description = reader.text("description", None)
     inputs = _read_inputs(reader.any("inputs"), problems)

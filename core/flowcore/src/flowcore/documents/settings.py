@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Callable
+from typing import Any, Final
 
 from flowcore.errors import Problem
 from flowcore.policies import ContinueOnError, RetryWorkflow, StopWorkflow, WorkflowOnError
@@ -14,18 +15,15 @@ __all__ = ["read_settings"]
 
 def read_settings(value: Any, problems: list[Problem]) -> Settings:
     """The settings; a field that could not be read has its default."""
-    reader = ObjectReader(value, "/settings", problems, what="The settings")
-    unlimited = reader.any("max_parallel_nodes", 0) is None
-    return Settings(
-        max_execution_time_ms=reader.number("max_execution_time_ms", None, minimum=1),
-        max_parallel_nodes=None if unlimited else reader.integer("max_parallel_nodes", 10, minimum=1),
-        on_error=_read_on_error(reader),
-        on_error_workflow=reader.text("on_error_workflow", None, empty=False),
-        concurrency=reader.integer("concurrency", None, minimum=1),
-        priority=reader.integer("priority", None),
-        placement=reader.text("placement", None, empty=False),
-        extensions=reader.finish(),
-    )
+    reader = ObjectReader(value, "/settings", problems, what="The settings", known=_FIELDS.keys())
+    return Settings(**reader.read(_FIELDS), extensions=reader.finish())
+
+
+def _read_parallel(reader: ObjectReader) -> int | None:
+    most: int | None = None  # null is no limit
+    if reader.any("max_parallel_nodes") is not None:
+        most = reader.integer("max_parallel_nodes", 10, minimum=1)
+    return most
 
 
 def _read_on_error(reader: ObjectReader) -> WorkflowOnError:
@@ -47,3 +45,14 @@ def _read_on_error(reader: ObjectReader) -> WorkflowOnError:
             forms = '"StopWorkflow", "ContinueOnError" or {"RetryWorkflow": {"max_attempts": 3}}'
             reader.problem("on_error", f"'on_error' must be one of three forms, not {show(value)}.", f"Write {forms}.")
             return StopWorkflow()
+
+
+_FIELDS: Final[dict[str, Callable[[ObjectReader], Any]]] = {
+    "max_execution_time_ms": lambda settings: settings.number("max_execution_time_ms", None, minimum=1),
+    "max_parallel_nodes": _read_parallel,
+    "on_error": _read_on_error,
+    "on_error_workflow": lambda settings: settings.text("on_error_workflow", None, empty=False),
+    "concurrency": lambda settings: settings.integer("concurrency", None, minimum=1),
+    "priority": lambda settings: settings.integer("priority", None),
+    "placement": lambda settings: settings.text("placement", None, empty=False),
+}

@@ -2,6 +2,20 @@
 
 from flowcore.validation.cycles import find_cycle
 from flowcore.validation.ports import NodePorts, Reference, Wiring, node_ports
-from flowcore.validation.types import TypeLookup, check_types
+from flowcore.validation.signatures import WorkflowLookup, no_workflows
+from flowcore.validation.types import TypeLookup, check_types, find_types
+from flowcore.validation.wires import TypedWorkflow
 
-__all__ = ["NodePorts", "Reference", "TypeLookup", "Wiring", "check_types", "find_cycle", "node_ports"]
+__all__ = [
+    "NodePorts",
+    "Reference",
+    "TypeLookup",
+    "TypedWorkflow",
+    "Wiring",
+    "WorkflowLookup",
+    "check_types",
+    "find_cycle",
+    "find_types",
+    "no_workflows",
+    "node_ports",
+]

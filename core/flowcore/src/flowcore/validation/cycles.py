@@ -23,7 +23,12 @@ def find_cycle(workflow: Workflow, references: Mapping[str, Sequence[Reference]]
     Nodes that can reach each other by several circles are one; a shortest circle through the first of them is
     told. Costs time linear in nodes and arrows while there is no circle; chains may have any length.
     """
-    graph = _graph_of(workflow, references)
+    places: dict[str, int] = {}
+    for index, node in enumerate(workflow.nodes):
+        places.setdefault(node.id, index)
+    if not references and _only_forward(workflow, places):
+        return []
+    graph = _graph_of(workflow, references, places)
     problems = ProblemList()
     for members in _tangles(graph):
         start = min(members)
@@ -34,10 +39,16 @@ def find_cycle(workflow: Workflow, references: Mapping[str, Sequence[Reference]]
     return problems.told()
 
 
-def _graph_of(workflow: Workflow, references: Mapping[str, Sequence[Reference]]) -> _Graph:
-    places: dict[str, int] = {}
-    for index, node in enumerate(workflow.nodes):
-        places.setdefault(node.id, index)
+def _only_forward(workflow: Workflow, places: Mapping[str, int]) -> bool:
+    """Whether every connection leads to a later node, as in most documents: then there can be no circle."""
+    for connection in workflow.connections:
+        source, target = places.get(connection.from_node), places.get(connection.to_node)
+        if source is not None and target is not None and source >= target:
+            return False
+    return True
+
+
+def _graph_of(workflow: Workflow, references: Mapping[str, Sequence[Reference]], places: Mapping[str, int]) -> _Graph:
     graph: _Graph = [{} for _ in workflow.nodes]
     for index, connection in enumerate(workflow.connections):
         source, target = places.get(connection.from_node), places.get(connection.to_node)

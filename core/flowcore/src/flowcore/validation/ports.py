@@ -6,11 +6,18 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final, NamedTuple
 
-from flowcore.nodes import NodeType, Port, ports_of
+from flowcore.nodes import NodeType, Port, Ports, ports_of, value_at
 from flowcore.schemas import Schema, known_keys
+from flowcore.validation.signatures import (
+    DeclaredPorts,
+    WorkflowLookup,
+    no_workflows,
+    signature_inputs,
+    signature_outputs,
+)
 from flowcore.workflows import RESERVED_PORTS, Workflow
 
-__all__ = ["NodePorts", "Reference", "Wiring", "node_ports"]
+__all__ = ["NodePorts", "Reference", "Wiring", "has_own_ports", "node_ports"]
 
 
 class Reference(NamedTuple):
@@ -79,34 +86,50 @@ class Wiring:
 _NOTHING: Final[tuple[int, ...]] = ()
 
 
-def node_ports(workflow: Workflow, index: int, node_type: NodeType, wiring: Wiring) -> NodePorts:
+def node_ports(
+    workflow: Workflow, index: int, node_type: NodeType, wiring: Wiring, find: WorkflowLookup = no_workflows
+) -> NodePorts:
     """The ports of the node at that place of `nodes`, which is of this type.
 
     With the rule `any` and passthrough, every input comes out again: the names of its connections, of its fixed
     inputs and, without arrows, of the workflow's `inputs`, or every name when these declare none. With the rule
-    `signature` every name is a port.
+    `signature` they are those of a workflow that the config holds, or names and `find` gives; while that is
+    not to be had, every name is a port.
     """
     inputs, outputs = node_type.inputs, node_type.outputs
     node = workflow.nodes[index]
-    given = ports_of(outputs, node.config)
-    any_output = outputs.rule == "signature"
-    if outputs.rule == "any":
+    taken, any_input = ports_of(inputs, node.config), inputs.rule == "any"
+    if inputs.rule == "signature":
+        declared = signature_inputs(value_at(node.config, inputs.pointer), find)
+        taken, any_input = _with_declared(inputs, declared), declared.any_other
+    given, any_output = ports_of(outputs, node.config), False
+    if outputs.rule == "signature":
+        declared = signature_outputs(value_at(node.config, outputs.pointer), find)
+        given, any_output = _with_declared(outputs, declared), declared.any_other
+    elif outputs.rule == "any":
         any_output = not outputs.passthrough
         if outputs.passthrough:
             connections = workflow.connections
             names = {connections[place].to_port: None for place in wiring.into.get(index, _NOTHING)}
             names.update(dict.fromkeys(node.inputs))
             if index not in wiring.with_arrows:
-                declared = _input_names(workflow.inputs)
-                any_output = not declared
-                names.update(dict.fromkeys(declared))
+                known = _input_names(workflow.inputs)
+                any_output = not known
+                names.update(dict.fromkeys(known))
             given = (*given, *_passed_on(names, given))
-    return NodePorts(
-        inputs=ports_of(inputs, node.config),
-        any_input=inputs.rule in ("any", "signature"),
-        outputs=given,
-        any_output=any_output,
-    )
+    return NodePorts(inputs=taken, any_input=any_input, outputs=given, any_output=any_output)
+
+
+def has_own_ports(node_type: NodeType) -> bool:
+    """Whether the ports of a node of this type depend on the node; else they are those of every such node."""
+    return any(side.passthrough or side.rule in _BY_NODE for side in (node_type.inputs, node_type.outputs))
+
+
+_BY_NODE: Final = frozenset({"each", "signature"})
+
+
+def _with_declared(side: Ports, declared: DeclaredPorts) -> tuple[Port, ...]:
+    return (*side.ports, *(port for port in declared.ports if side.get(port.name) is None))
 
 
 def _passed_on(names: Iterable[str], given: tuple[Port, ...]) -> Iterable[Port]:

@@ -2,43 +2,51 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable
 from typing import TypeAlias
 
 from flowcore.errors import Problem, ProblemList
 from flowcore.nodes import NodeType
 from flowcore.validation.filling import check_filling
 from flowcore.validation.listed import check_listed_ports
-from flowcore.validation.ports import NodePorts, Reference, Wiring, node_ports
 from flowcore.validation.wires import TypedWorkflow, check_wires
 from flowcore.values import did_you_mean
 from flowcore.workflows import Workflow, WorkflowNode
 
-__all__ = ["TypeLookup", "check_types"]
+__all__ = ["TypeLookup", "check_types", "find_types"]
 
 #: The type of an id in a version, the newest for None; None when there is no such type or version.
 TypeLookup: TypeAlias = Callable[[str, int | None], NodeType | None]
 
 
+def find_types(workflow: Workflow, lookup: TypeLookup) -> list[NodeType | None]:
+    """The type of each node, None where there is none."""
+    # Each type once: workflows have many nodes of few types.
+    found: dict[tuple[str, int | None], NodeType | None] = {}
+    types: list[NodeType | None] = []
+    for node in workflow.nodes:
+        key = (node.node_type, node.type_version)
+        if key not in found:
+            found[key] = lookup(*key)
+        types.append(found[key])
+    return types
+
+
 def check_types(
-    workflow: Workflow,
+    typed: TypedWorkflow,
     lookup: TypeLookup,
     known_types: Iterable[str],
-    references: Mapping[str, Sequence[Reference]],
     explain_missing: Callable[[str], str],
 ) -> list[Problem]:
     """What is wrong with a workflow in the light of node types: types, versions, ports, references, triggers.
 
-    `known_types` are the ids of all types, looked at only to guess what was meant; `references` are those of the
-    expressions of each node by its id, and under `""` those of the workflow's `outputs`; `explain_missing` says
-    how to get an unknown type. Nodes and connections that could not be read (`""`) are passed over, as are the
-    ports of nodes of unknown type. Cycles are found by `find_cycle`.
+    `known_types` are the ids of all types, looked at only to guess what was meant; `explain_missing` says how to
+    get an unknown type. Nodes and connections that could not be read (`""`) are passed over, as are the ports of
+    nodes of unknown type. Cycles are found by `find_cycle`.
     """
     problems = ProblemList()
-    found = _find_types(workflow, lookup)
-    types = [found[node.node_type, node.type_version] for node in workflow.nodes]
     remedies: dict[str, str] = {}  # one a type: many nodes may miss the same one
-    for index, (node, node_type) in enumerate(zip(workflow.nodes, types, strict=True)):
+    for index, (node, node_type) in enumerate(zip(typed.workflow.nodes, typed.types, strict=True)):
         if node_type is not None:
             if node_type.deprecation is not None or node_type.stability == "deprecated":
                 problems.append(_deprecated(index, node, node_type))
@@ -49,35 +57,10 @@ def check_types(
                 hint = did_you_mean(node.node_type, known_types, problems)
                 remedies[node.node_type] = f"{hint} {explain_missing(node.node_type)}".strip()
             problems.append(_unknown_type(index, node, remedies[node.node_type]))
-    wiring = Wiring.of(workflow, references)
-    typed = TypedWorkflow(workflow=workflow, wiring=wiring, types=types, ports=_find_ports(workflow, types, wiring))
     check_listed_ports(typed, problems)
-    check_wires(typed, references, problems)
+    check_wires(typed, problems)
     check_filling(typed, problems)
     return problems.told()
-
-
-def _find_types(workflow: Workflow, lookup: TypeLookup) -> dict[tuple[str, int | None], NodeType | None]:
-    """Each type once: workflows have many nodes of few types."""
-    wanted = dict.fromkeys((node.node_type, node.type_version) for node in workflow.nodes)
-    return {(type_id, version): lookup(type_id, version) for type_id, version in wanted}
-
-
-def _find_ports(workflow: Workflow, types: Sequence[NodeType | None], wiring: Wiring) -> list[NodePorts | None]:
-    # Nodes of a type without rules all have the same ports.
-    ports: list[NodePorts | None] = []
-    fixed: dict[int, NodePorts] = {}
-    for index, node_type in enumerate(types):
-        if node_type is None:
-            ports.append(None)
-        elif node_type.inputs.rule == node_type.outputs.rule == "fixed":
-            same = fixed.get(id(node_type))
-            if same is None:
-                same = fixed[id(node_type)] = node_ports(workflow, index, node_type, wiring)
-            ports.append(same)
-        else:
-            ports.append(node_ports(workflow, index, node_type, wiring))
-    return ports
 
 
 def _unknown_type(index: int, node: WorkflowNode, remedy: str) -> Problem:

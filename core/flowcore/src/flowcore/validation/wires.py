@@ -7,7 +7,8 @@ from dataclasses import dataclass
 
 from flowcore.errors import Problem
 from flowcore.nodes import NodeType
-from flowcore.validation.ports import NodePorts, Reference, Wiring
+from flowcore.validation.ports import NodePorts, Reference, Wiring, has_own_ports, node_ports
+from flowcore.validation.signatures import WorkflowLookup, no_workflows
 from flowcore.values import did_you_mean, pointer_of
 from flowcore.workflows import AFTER, DONE, ERROR, RESERVED_PORTS, Connection, Workflow
 
@@ -21,23 +22,49 @@ class TypedWorkflow:
     """A workflow with the type and the ports of each node by its place, None where the type is unknown."""
 
     workflow: Workflow
+    #: The references of each node's expressions by its id, and under `""` those of the workflow's `outputs`.
+    references: Mapping[str, Sequence[Reference]]
     wiring: Wiring
     types: Sequence[NodeType | None]
     ports: Sequence[NodePorts | None]
 
+    @classmethod
+    def of(
+        cls,
+        workflow: Workflow,
+        types: Sequence[NodeType | None],
+        references: Mapping[str, Sequence[Reference]],
+        find: WorkflowLookup = no_workflows,
+    ) -> TypedWorkflow:
+        """Find the ports of all nodes; `find` gives the workflows that nodes run by name."""
+        wiring = Wiring.of(workflow, references)
+        ports: list[NodePorts | None] = []
+        shared: dict[int, NodePorts] = {}  # by type: most nodes have no say in their ports
+        for index, node_type in enumerate(types):
+            if node_type is None:
+                ports.append(None)
+                continue
+            found = shared.get(id(node_type))
+            if found is None:
+                found = node_ports(workflow, index, node_type, wiring, find)
+                if not has_own_ports(node_type):
+                    shared[id(node_type)] = found
+            ports.append(found)
+        return cls(workflow=workflow, references=references, wiring=wiring, types=types, ports=ports)
 
-def check_wires(typed: TypedWorkflow, references: Mapping[str, Sequence[Reference]], problems: list[Problem]) -> None:
+
+def check_wires(typed: TypedWorkflow, problems: list[Problem]) -> None:
     """Everything about names; whether a port gets a value is for `check_filling`."""
     check = _Check(typed, problems)
     for index, connection in enumerate(typed.workflow.connections):
         check.connection(index, connection)
-    for node_id, found in references.items():
+    for node_id, found in typed.references.items():
         for reference in found:
             check.reference(node_id, reference)
-    for index, node_type in enumerate(typed.types):
-        if node_type is not None:
+    for index, node in enumerate(typed.workflow.nodes):
+        if node.inputs and typed.types[index] is not None:
             check.fixed_inputs(index)
-    _check_routes(typed.workflow, references, problems)
+    _check_routes(typed, problems)
     _check_triggers(typed, problems)
 
 
@@ -114,7 +141,8 @@ class _Check:
         )
 
 
-def _check_routes(workflow: Workflow, references: Mapping[str, Sequence[Reference]], problems: list[Problem]) -> None:
+def _check_routes(typed: TypedWorkflow, problems: list[Problem]) -> None:
+    workflow, references = typed.workflow, typed.references
     routing = {index: node.id for index, node in enumerate(workflow.nodes) if node.on_error == "route"}
     if not routing:
         return

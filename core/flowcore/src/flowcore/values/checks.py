@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import math
+from math import isfinite
 from typing import Any, TypeAlias
 
 from flowcore.values.blobs import BLOB_KEY, Blob
@@ -67,7 +67,7 @@ def _check(value: Any, depth: int) -> None:
                 remedy="Write it as a string.",
             )
     elif isinstance(value, float):
-        if not math.isfinite(value):
+        if not isfinite(value):
             raise NotAValue(f"{value!r} is not JSON", code="json.not_a_number", remedy="Write null or a finite number.")
     elif isinstance(value, dict):
         _check_object(value, _deeper(depth))
@@ -111,8 +111,15 @@ def _check_object(value: dict[Any, Any], depth: int) -> None:
             raise NotAValue(f"the key {key!r} is no string", code="json.type", remedy="Use strings as keys.")
         if not key.isascii():
             _check_text(key)
+        # What nearly everything is: no call is the quickest check.
         kind = type(item)
-        if kind is str and item.isascii():  # nearly everything is: no call is the quickest check
+        if kind is str:
+            if item.isascii():
+                continue
+        elif kind is int:
+            if MIN_INTEGER <= item <= MAX_INTEGER:
+                continue
+        elif kind is float and isfinite(item):
             continue
         if kind not in _ALWAYS_GOOD:
             try:

@@ -39,7 +39,8 @@ class FrozenList(list[Any]):
         return freeze, (list(self),)
 
 
-_FINAL = frozenset({str, int, float, bool, type(None), FrozenDict, FrozenList})
+_SCALARS = frozenset({str, int, float, bool, type(None)})
+_FINAL = _SCALARS | {FrozenDict, FrozenList}
 
 
 def freeze(value: Any) -> Any:
@@ -64,7 +65,7 @@ def thaw(value: Any) -> Any:
     <class 'list'>
     """
     if isinstance(value, dict):
-        return {key: thaw(item) for key, item in value.items()}
+        return {key: item if type(item) in _SCALARS else thaw(item) for key, item in value.items()}
     if isinstance(value, list):
-        return [thaw(item) for item in value]
+        return [item if type(item) in _SCALARS else thaw(item) for item in value]
     return value

@@ -12,7 +12,7 @@ def shout(text: str, *, times: int = 1) -> str:
 """
 
 from flowcore.errors import FatalNodeError, NodeError, RetryableNodeError
-from flowcore.nodes import Deprecation, EffectsByConfig, Port, Ports
+from flowcore.nodes import Deprecation, EffectsByConfig, Port, Ports, RenamedPorts
 from flowcore.values import Blob, Json, Value
 
 from flowruntime.authoring.containers import Body, Child, ChildEnd, Container
@@ -48,6 +48,7 @@ __all__ = [
     "NodeEvents",
     "Port",
     "Ports",
+    "RenamedPorts",
     "RetryableNodeError",
     "Run",
     "Secret",

@@ -7,21 +7,24 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from types import FunctionType
-from typing import Any, Final, TypeVar, overload
+from typing import Any, Final, TypeAlias, TypeVar, overload
 
 from flowcore.errors import Problem
-from flowcore.nodes import Deprecation, Effects, EffectsByConfig, NodeType, Port, Ports, Stability
+from flowcore.nodes import Deprecation, Effects, EffectsByConfig, NodeType, Port, Ports, RenamedPorts, Stability
 from flowcore.policies import PartialRetryPolicy
 from flowcore.values import did_you_mean, freeze
 
 from flowruntime.authoring.nodes import Node
 
-__all__ = ["Definition", "definition_of", "node"]
+__all__ = ["Definition", "Migrate", "definition_of", "node"]
 
 _MARK: Final = "__flownode__"
 _TYPE_ID: Final = re.compile(r"[A-Za-z0-9_.-]+")
 
 F = TypeVar("F", bound=Callable[..., Any])
+
+#: `migrate(config, from_version)`: a config that was saved with an older version, as the newest version wants it.
+Migrate: TypeAlias = Callable[[dict[str, Any], int], Mapping[str, Any]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,6 +52,8 @@ class Definition:
     stability: Stability = "stable"
     deprecation: Deprecation | None = None
     replaces: tuple[str, ...] = ()
+    migrate: Migrate | None = None
+    renamed: tuple[RenamedPorts, ...] = ()
 
     def node_type(self, *, type_id: str, implementation: str) -> NodeType:
         """The catalog entry; ports and config schema that are not given are derived from the signature.
@@ -76,6 +81,8 @@ class Definition:
             stability=self.stability,
             deprecation=self.deprecation,
             replaces=self.replaces,
+            migrates=self.migrate is not None,
+            renamed=self.renamed,
         )
         problems: list[Problem] = []
         NodeType.read(made.to_json(), "", problems)  # what a catalog could not hold is told here, where it was written
@@ -114,6 +121,8 @@ def node(
     stability: Stability = "stable",
     deprecation: Deprecation | None = None,
     replaces: Sequence[str] = (),
+    migrate: Migrate | None = None,
+    renamed: Sequence[RenamedPorts] = (),
 ) -> Callable[[F], F]: ...
 def node(target: Any = None, /, **options: Any) -> Any:
     """Declare a function or a `Node` class as a node type.
@@ -125,6 +134,10 @@ def node(target: Any = None, /, **options: Any) -> Any:
 
     `async def` runs on the event loop, a plain `def` on a thread, unless its `effects` are `"pure"` or `blocking`
     says otherwise. `effects` undeclared is `"write"`: the engine makes everything before it durable first.
+
+    A new `version` says that documents of the old one would not do. `migrate(config, from_version)` gives the config
+    as the new version wants it; `from_version` is 0 for a type that this one `replaces`. It is pure: no I/O, no clock,
+    the same answer every time. `renamed` says which ports have new names.
 
     >>> @node("text.shout", effects="pure")
     ... def shout(text: str, *, times: int = 1) -> str:
@@ -163,6 +176,8 @@ def _define(
     stability: Stability = "stable",
     deprecation: Deprecation | None = None,
     replaces: Sequence[str] = (),
+    migrate: Migrate | None = None,
+    renamed: Sequence[RenamedPorts] = (),
 ) -> Any:
     _check_target(target)
     name: str = target.__qualname__
@@ -193,6 +208,8 @@ def _define(
         stability=stability,
         deprecation=deprecation,
         replaces=tuple(replaces),
+        migrate=_migrate(migrate, name),
+        renamed=tuple(renamed),
     )
     setattr(target, _MARK, definition)
     return target
@@ -243,6 +260,12 @@ def _effects(effects: Effects | Mapping[str, Any], name: str) -> Effects:
     if effects.keys() != {"from", "read", "else"}:
         raise TypeError(f"{name}: effects by config are {{'from': '/field', 'read': […], 'else': 'write'}}.")
     return EffectsByConfig(pointer=effects["from"], read=tuple(effects["read"]), otherwise=effects["else"])
+
+
+def _migrate(migrate: Any, name: str) -> Migrate | None:
+    if migrate is not None and (not callable(migrate) or inspect.iscoroutinefunction(migrate)):
+        raise TypeError(f"{name}: migrate is a plain function. Write def migrate(config, from_version).")
+    return migrate  # type: ignore[no-any-return]
 
 
 def _retry_policy(policy: Mapping[str, Any] | None, name: str) -> PartialRetryPolicy | None:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import os
 import random
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import anyio
 import anyio.lowlevel
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Supervisor"]
 
+_log = logging.getLogger("flowruntime")
 #: How long closing waits for attempts that timed out or were given up, and have not ended since.
 _LEFTOVER_SECONDS: Final = 1
 
@@ -63,7 +65,7 @@ class Supervisor:
         #: Keeps the time of all executions; somebody must run it.
         self.watchdog = Watchdog(clock)
         #: What runs, waits or is pending, with what is to be done at its end.
-        self._open: dict[ExecutionId, tuple[Executor, Callable[[], None]]] = {}
+        self._open: dict[ExecutionId, tuple[Executor, Callable[[ExecutionResult], None]]] = {}
         self._pending: set[ExecutionId] = set()
         #: Nodes of executions that ran in their callers' tasks, since the loop had its turn.
         self._inline_nodes = 0
@@ -76,10 +78,15 @@ class Supervisor:
         inputs: dict[str, Value],
         *,
         fired: int | None,
-        on_end: Callable[[], None],
+        on_end: Callable[[ExecutionResult], None],
+        origin: dict[str, Any] | None = None,
     ) -> Executor:
-        """Make event 1 durable; `run` or `start` the executor then. `fired` is the trigger's number."""
-        origin = {"type": "Manual"} if fired is None else {"type": "Node", "node": plan.nodes[fired].id}
+        """Make event 1 durable; `run` or `start` the executor then.
+
+        `fired` is the trigger's number. `origin` says what started the execution; without it somebody did by hand.
+        """
+        if origin is None:
+            origin = {"type": "Manual"} if fired is None else {"type": "Node", "node": plan.nodes[fired].id}
         now_us = self._clock.now_us()
         execution_id = _new_execution_id(now_us)
         first = WorkflowStarted(1, now_us, plan.workflow.id, None, inputs, origin, dict(plan.types))
@@ -164,6 +171,11 @@ class Supervisor:
                 await executor.ended.wait()
         if self._leftovers:
             await asyncio.wait(self._leftovers, timeout=_LEFTOVER_SECONDS)
+        for task in self._leftovers:
+            # Whoever closes the loop would wait for it, and it does not end.
+            _log.warning("An attempt that refuses to be cancelled is left behind: %s.", task.get_coro())
+            asyncio._unregister_task(task)  # noqa: SLF001 - documented for those who extend asyncio
+            task._log_destroy_pending = False  # type: ignore[attr-defined]  # noqa: SLF001 - it was just told
 
     # --- inside -------------------------------------------------------------------------------------
 
@@ -190,7 +202,8 @@ class Supervisor:
         execution_id = executor.log.execution_id
         _, on_end = self._open.pop(execution_id)
         self._journal.close_log(executor.log)
-        on_end()
+        if executor.result is not None:
+            on_end(executor.result)
         if execution_id in self._pending:
             self._pending.discard(execution_id)
             return

@@ -4,6 +4,7 @@ from flowruntime.expressions.compiling import (
     BARE_ROOTS,
     CONFIG_ROOTS,
     FIXED_INPUT_ROOTS,
+    NO_PLACES,
     OUTPUT_ROOTS,
     STATIC_ROOTS,
     CompiledValue,
@@ -13,11 +14,14 @@ from flowruntime.expressions.compiling import (
     compile_value,
 )
 from flowruntime.expressions.parsing import ExpressionError
+from flowruntime.expressions.templates import OPEN
 
 __all__ = [
     "BARE_ROOTS",
     "CONFIG_ROOTS",
     "FIXED_INPUT_ROOTS",
+    "NO_PLACES",
+    "OPEN",
     "OUTPUT_ROOTS",
     "STATIC_ROOTS",
     "CompiledValue",

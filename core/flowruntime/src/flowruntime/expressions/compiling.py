@@ -24,6 +24,7 @@ __all__ = [
     "BARE_ROOTS",
     "CONFIG_ROOTS",
     "FIXED_INPUT_ROOTS",
+    "NO_PLACES",
     "OUTPUT_ROOTS",
     "STATIC_ROOTS",
     "CompiledValue",
@@ -41,6 +42,10 @@ OUTPUT_ROOTS: Final = frozenset({"input", "nodes", "run", "vars"})
 #: For config fields that hold a bare expression.
 BARE_ROOTS: Final = frozenset({"input", "inputs", "run", "vars"})
 
+_NO_ROOTS: Final[frozenset[str]] = frozenset()
+#: Types in which no expression can stand.
+_PLAIN: Final = frozenset({int, float, bool, type(None)})
+
 #: The keys and indexes that lead to a part of a value.
 Steps: TypeAlias = tuple[str | int, ...]
 
@@ -50,13 +55,17 @@ class Places:
     """Which parts of a value are not plain: bare expressions (with their roots), documents, static fields."""
 
     expressions: Mapping[Steps, Collection[str] | None] = field(default_factory=dict)
-    workflows: Collection[Steps] = frozenset()
+    #: What the node gets in place of each document: a Body, or what stands there when it is no document.
+    workflows: Mapping[Steps, Any] = field(default_factory=dict)
     static: Collection[Steps] = frozenset()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+NO_PLACES: Final = Places()
+
+
+@dataclass(slots=True, kw_only=True, eq=False)  # not frozen: that would take twice as long to make
 class CompiledValue:
-    """A value ready to be resolved. `dynamic` are the pointers of its expressions, also faulty ones, relative to it."""
+    """A value ready to be resolved; never changed. `dynamic` are the pointers of its expressions, also faulty ones, relative to it."""
 
     resolve: Callable[[Mapping[str, Any]], Value]
     roots: frozenset[str]
@@ -92,14 +101,45 @@ def compile_value(
     >>> compiled.resolve({"vars": {"name": "Ada"}})
     {'to': 'Ada!'}
     """
-    compiler = _Compiler(pointer=pointer, roots=roots, problems=problems, places=places or Places())
+    if (places is None or places is NO_PLACES) and not _has_expression(value):
+        return CompiledValue(resolve=_Constant(thaw(value)), roots=_NO_ROOTS, references=(), dynamic=())
+    compiler = _Compiler(pointer=pointer, roots=roots, problems=problems, places=places or NO_PLACES)
     compiled = compiler.compile(value, ())
     return CompiledValue(
-        resolve=compiled.resolve if isinstance(compiled, _Moving) else (lambda _roots: compiled),
+        resolve=compiled.resolve if isinstance(compiled, _Moving) else _Constant(compiled),
         roots=frozenset(compiler.used),
         references=tuple(compiler.references),
         dynamic=tuple(compiler.dynamic),
     )
+
+
+def _has_expression(value: Any) -> bool:
+    if isinstance(value, str):
+        return OPEN in value
+    if isinstance(value, dict):
+        value = value.values()
+    elif not isinstance(value, list):
+        return False
+    for item in value:
+        kind = type(item)
+        if kind is str:
+            if OPEN in item:
+                return True
+        elif kind not in _PLAIN and _has_expression(item):
+            return True
+    return False
+
+
+class _Constant:
+    """A value that does not depend on the roots; one object, of which a plan has one a node."""
+
+    __slots__ = ("value",)
+
+    def __init__(self, value: Value) -> None:
+        self.value = value
+
+    def __call__(self, _roots: Mapping[str, Any]) -> Value:
+        return self.value
 
 
 class _Moving:
@@ -124,7 +164,7 @@ class _Compiler:
     def compile(self, value: Any, steps: Steps) -> Any:
         """The plain value, or a _Moving when it holds expressions."""
         if steps in self.places.workflows:
-            return thaw(value)
+            return self.places.workflows[steps]
         if steps in self.places.expressions:
             return self._bare(value, steps)
         if isinstance(value, str):

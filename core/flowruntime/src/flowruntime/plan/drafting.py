@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeAlias
 
 from flowcore.errors import FatalNodeError, Problem
 from flowcore.nodes import NodeType
-from flowcore.schemas import X_EXPRESSION, X_STATIC, X_WORKFLOW, fields_marked, with_defaults
+from flowcore.schemas import X_EXPRESSION, X_STATIC, X_WORKFLOW, fields_marked
 from flowcore.validation import Reference
+from flowcore.values import pointer_of, show
 from flowcore.workflows import WorkflowNode
 
+from flowruntime.authoring import Body
 from flowruntime.expressions import (
     BARE_ROOTS,
     CONFIG_ROOTS,
     FIXED_INPUT_ROOTS,
+    NO_PLACES,
     STATIC_ROOTS,
     CompiledValue,
     Places,
@@ -24,18 +27,18 @@ from flowruntime.expressions import (
 )
 from flowruntime.plan.schemas import CompiledSchema, SchemaCache
 
-__all__ = ["Draft", "draft_node"]
+__all__ = ["BodyMaker", "Draft", "draft_node"]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(slots=True, kw_only=True, eq=False)  # not frozen: that would take three times as long to make
 class Draft:
-    """A node's own parts, compiled; how it is wired comes later."""
+    """A node's own parts, compiled; how it is wired comes later. Never changed."""
 
     node_type: NodeType
     config: CompiledValue
     #: The fields marked `x-static` alone, for `initialize`; None when there are none.
     static_fields: CompiledValue | None
-    #: The config as written with defaults.
+    #: The config as written, with defaults.
     written_config: dict[str, Any]
     #: Checks a resolved config; None when no expression is in it.
     check_config: Callable[[dict[str, Any]], None] | None
@@ -46,8 +49,18 @@ class Draft:
 _NO_CONFIG = CompiledValue(resolve=lambda _roots: {}, roots=frozenset(), references=(), dynamic=())
 
 
+#: The document of a config field, from what stands there and its place; None for what is none, which becomes a problem.
+BodyMaker: TypeAlias = Callable[[str | dict[str, Any], str, WorkflowNode], Body | None]
+
+
 def draft_node(
-    node: WorkflowNode, node_type: NodeType, pointer: str, schemas: SchemaCache, problems: list[Problem]
+    node: WorkflowNode,
+    node_type: NodeType,
+    pointer: str,
+    schemas: SchemaCache,
+    problems: list[Problem],
+    *,
+    make_body: BodyMaker,
 ) -> Draft | None:
     """Compile one node; `pointer` is its place in the document. Faults become problems.
 
@@ -59,20 +72,33 @@ def draft_node(
         problems.append(_broken_type(node, node_type, pointer, str(error)))
         return None
     written: dict[str, Any] = {}
-    config, static_fields = _NO_CONFIG, None
+    config, static_fields, check_config = _NO_CONFIG, None, None
     if node.config or not schema.accepts_nothing_given:
-        written = with_defaults(node_type.config_schema, dict(node.config))
-        config, static_fields = _compile_config(written, schema, f"{pointer}/config", problems)
-        problems.extend(
+        written = schema.filled(node.config)
+        where = f"{pointer}/config"
+        places = NO_PLACES
+        if schema.has_marks:
+            places = _places(written, schema, lambda value, place: make_body(value, where + pointer_of(*place), node))
+        config = compile_value(written, pointer=where, roots=CONFIG_ROOTS, problems=problems, places=places)
+        if places.static:
+            # Its faults have been told with those of the whole config.
+            only = _only(written, places.static, ())
+            static_fields = compile_value(only, pointer=where, roots=STATIC_ROOTS, problems=[], places=places)
+        faults = list(
             schema.problems(
                 written,
-                f"{pointer}/config",
+                where,
                 "config",
                 whose=f" of node {node.id!r} ({node_type.id})",
                 remedy=f"Give a value that the schema allows; `flow nodes show {node_type.id}` prints it.",
                 dynamic=config.dynamic,
             )
         )
+        problems.extend(faults)
+        if places.workflows:
+            problems.extend(_no_documents(places.workflows, where, {fault.pointer for fault in faults}))
+        if config.dynamic:
+            check_config = _checker(schema, config, tuple(places.workflows), node, node_type)
     fixed = None
     if node.inputs:
         fixed = compile_value(
@@ -83,29 +109,44 @@ def draft_node(
         config=config,
         static_fields=static_fields,
         written_config=written,
-        check_config=_checker(schema, config, node, node_type) if config.dynamic else None,
+        check_config=check_config,
         fixed=fixed,
         references=config.references if fixed is None else (*config.references, *fixed.references),
     )
 
 
-def _compile_config(
-    written: dict[str, Any], schema: CompiledSchema, pointer: str, problems: list[Problem]
-) -> tuple[CompiledValue, CompiledValue | None]:
+def _places(written: dict[str, Any], schema: CompiledSchema, make_body: Callable[[Any, Steps], Any]) -> Places:
     bare = fields_marked(schema.schema, X_EXPRESSION, written) if schema.has_expressions else {}
     static = fields_marked(schema.schema, X_STATIC, written) if schema.has_static else {}
-    workflows = fields_marked(schema.schema, X_WORKFLOW, written) if schema.has_workflows else {}
-    places = Places(
+    workflows: dict[Steps, Any] = {}
+    if schema.has_workflows:
+        for place in fields_marked(schema.schema, X_WORKFLOW, written):
+            value = _at(written, place)
+            workflows[place] = make_body(value, place) if isinstance(value, str | dict) else value
+    return Places(
         expressions={steps: None if mark == "data" else BARE_ROOTS for steps, mark in bare.items()},
         workflows=workflows,
         static=static,
     )
-    config = compile_value(written, pointer=pointer, roots=CONFIG_ROOTS, problems=problems, places=places)
-    if not static:
-        return config, None
-    # Its faults have been told with those of the whole config.
-    fields = compile_value(_only(written, static, ()), pointer=pointer, roots=STATIC_ROOTS, problems=[], places=places)
-    return config, fields
+
+
+def _at(value: Any, place: Steps) -> Any:
+    for step in place:
+        value = value[step]
+    return value
+
+
+def _no_documents(workflows: Mapping[Steps, Any], pointer: str, told: Collection[str]) -> Iterator[Problem]:
+    """What stands in the place of a document and cannot be one; null is for the schema to allow or to refuse."""
+    for place, value in workflows.items():
+        where = pointer + pointer_of(*place)
+        if value is not None and not isinstance(value, Body) and where not in told:
+            yield Problem(
+                code="workflow.form",
+                pointer=where,
+                message=f"Here must stand a workflow, not {show(value)}.",
+                remedy='Write a document {"nodes": […]}, the name of a workflow, or {"file": PATH}.',
+            )
 
 
 def _only(value: Any, wanted: Collection[Steps], steps: Steps) -> Any:
@@ -121,8 +162,11 @@ def _only(value: Any, wanted: Collection[Steps], steps: Steps) -> Any:
 
 
 def _checker(
-    schema: CompiledSchema, config: CompiledValue, node: WorkflowNode, node_type: NodeType
+    schema: CompiledSchema, config: CompiledValue, workflows: Iterable[Steps], node: WorkflowNode, node_type: NodeType
 ) -> Callable[[dict[str, Any]], None]:
+    # Documents were checked as they were written, and are not looked at for each attempt.
+    left_out = tuple(pointer_of(*place) for place in workflows)
+
     def check(resolved: dict[str, Any]) -> None:
         for problem in schema.problems(
             resolved,
@@ -130,6 +174,7 @@ def _checker(
             "config",
             whose=f" of node {node.id!r} ({node_type.id}), as resolved",
             remedy=f"Correct what its expressions give; `flow nodes show {node_type.id}` prints the schema.",
+            dynamic=left_out,
             hide_values="secrets" in config.roots,
         ):
             raise FatalNodeError(problem.message, code=problem.code, remedy=problem.remedy)

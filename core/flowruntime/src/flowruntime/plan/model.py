@@ -16,6 +16,7 @@ from flowcore.policies import NodeOnError, RetryPolicy
 from flowcore.values import Value
 from flowcore.workflows import Workflow, WorkflowNode
 
+from flowruntime.authoring import Body
 from flowruntime.expressions import CompiledValue
 
 __all__ = ["Follower", "Plan", "PlannedNode", "Source", "Wire"]
@@ -45,9 +46,9 @@ class Follower(NamedTuple):
     group: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(slots=True, kw_only=True, eq=False)  # not frozen: that would take three times as long to make
 class PlannedNode:
-    """Everything an attempt of one node needs."""
+    """Everything an attempt of one node needs. Never changed."""
 
     index: int
     id: str
@@ -62,7 +63,9 @@ class PlannedNode:
     references: tuple[Source, ...]
     #: The same references by name, for the expression root `nodes`.
     referenced: tuple[tuple[str, str, Source], ...]
-    #: Required ports that only a live connection can fill.
+    #: Required ports without a default.
+    required: frozenset[str]
+    #: Those of them that only a live connection can fill.
     must_have: tuple[str, ...]
     #: Ports that take the execution input of their name; None: every name. Empty for nodes with arrows.
     from_inputs: tuple[str, ...] | None
@@ -116,5 +119,9 @@ class Plan:
     max_parallel_nodes: int
     outputs: CompiledValue | None
     output_references: tuple[tuple[str, str, Source], ...]
-    #: Node types used, with their versions.
+    #: Node types used, with their versions; those of the documents that nodes run, too.
     types: Mapping[str, int] = field(default_factory=dict)
+    #: Every name by which a workflow of the library is referred to, also by such workflows themselves.
+    names: frozenset[str] = frozenset()
+    #: The workflow that `settings.on_error_workflow` names; it counts at the root only, elsewhere it is None.
+    on_error: Body | None = None

@@ -9,10 +9,10 @@ from typing import Any, Final
 
 import jsonschema_rs
 from flowcore.errors import Problem
-from flowcore.schemas import X_EXPRESSION, X_STATIC, X_WORKFLOW, Schema, known_keys
+from flowcore.schemas import X_EXPRESSION, X_STATIC, X_WORKFLOW, Schema, default_of, known_keys, with_defaults
 from flowcore.values import Blob, did_you_mean, pointer_of
 
-from flowruntime.authoring import Expression
+from flowruntime.authoring import Body, Expression
 
 __all__ = ["CompiledSchema", "SchemaCache"]
 
@@ -48,6 +48,24 @@ class CompiledSchema:
     has_static: bool
     #: Whether `{}` is valid and stays `{}` when defaults are filled.
     accepts_nothing_given: bool
+    #: The defaults of its own properties; None when parts of these have some too.
+    defaults: Mapping[str, Any] | None
+
+    @property
+    def has_marks(self) -> bool:
+        """Whether a field may be an expression, a document or static."""
+        return self.has_expressions or self.has_workflows or self.has_static
+
+    def filled(self, value: Mapping[str, Any]) -> dict[str, Any]:
+        """A copy of the object with absent properties filled, as `with_defaults` does."""
+        filled = dict(value)
+        if self.defaults is None:
+            with_inner: dict[str, Any] = with_defaults(self.schema, filled)
+            return with_inner
+        for name, default in self.defaults.items():
+            if name not in filled:
+                filled[name] = default
+        return filled
 
     def problems(
         self,
@@ -65,6 +83,8 @@ class CompiledSchema:
         `what` it is (config, inputs) begins the codes; `whose` goes on in the messages. What depends on the expressions
         at the `dynamic` pointers is left to run time. `hide_values` keeps values out of the messages.
         """
+        if self._is_valid(value):  # several times as quick as looking for errors
+            return
         for error in self._errors(value, hide_values=hide_values):
             place = pointer_of(*error.instance_path)
             if dynamic and _may_change(error, place, dynamic):
@@ -87,6 +107,12 @@ class CompiledSchema:
                     message=f"{_message(error)}, in the {what}{whose}{_at(place)}.",
                     remedy=remedy,
                 )
+
+    def _is_valid(self, value: Any) -> bool:
+        try:
+            return self.validator.is_valid(value)
+        except ValueError:  # as below
+            return False
 
     def _errors(self, value: Any, *, hide_values: bool) -> Iterator[jsonschema_rs.ValidationError]:
         try:
@@ -135,7 +161,16 @@ def _compile(schema: Schema) -> CompiledSchema:
         has_workflows=X_WORKFLOW in text,
         has_static=X_STATIC in text,
         accepts_nothing_given=validator.is_valid({}) and "'default'" not in text,
+        defaults=_own_defaults(schema),
     )
+
+
+def _own_defaults(schema: Schema) -> dict[str, Any] | None:
+    properties = schema.get("properties", {}) if isinstance(schema, Mapping) else {}
+    if any("'default'" in repr(part.get("properties")) for part in properties.values() if isinstance(part, Mapping)):
+        return None
+    found = {name: default_of(part) for name, part in properties.items()}
+    return {name: default for name, (present, default) in found.items() if present}
 
 
 def _validator(schema: Schema, *, mask: str | None = None) -> jsonschema_rs.Draft202012Validator:
@@ -191,5 +226,7 @@ def _as_json(value: Any) -> Any:
             return value.text
         case Blob():
             return value.to_json()
+        case Body():
+            return value.name or {}  # its document was checked where it is written
         case _:
             return value

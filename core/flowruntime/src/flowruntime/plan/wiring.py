@@ -15,6 +15,7 @@ from flowcore.validation import NodePorts, Reference
 from flowcore.values import Value
 from flowcore.workflows import AFTER, DONE, Workflow
 
+from flowruntime.authoring import Body
 from flowruntime.expressions import CompiledValue
 from flowruntime.plan.drafting import Draft
 from flowruntime.plan.model import Follower, Plan, PlannedNode, Source, Wire
@@ -40,20 +41,31 @@ class _Shape:
     @classmethod
     def of(cls, ports: NodePorts) -> _Shape:
         """The shape of these ports."""
-        defaults = {port.name: default for port in ports.inputs if (default := default_of(port.schema))[0]}
+        defaults: dict[str, Value] = {}
+        for port in ports.inputs:
+            given, default = default_of(port.schema)
+            if given:
+                defaults[port.name] = default
         return cls(
             declared={port.name: port for port in ports.inputs},
-            output_names=None if ports.any_output else frozenset(port.name for port in ports.outputs),
-            defaults={name: value for name, (_, value) in defaults.items()},
-            required=frozenset(port.name for port in ports.inputs if port.required and port.name not in defaults),
+            output_names=None if ports.any_output else frozenset([port.name for port in ports.outputs]),
+            defaults=defaults,
+            required=frozenset([port.name for port in ports.inputs if port.required and port.name not in defaults]),
         )
 
 
 def build_plan(
-    workflow: Workflow, drafts: Sequence[Draft], ports: Sequence[NodePorts], outputs: CompiledValue | None
+    workflow: Workflow,
+    drafts: Sequence[Draft],
+    ports: Sequence[NodePorts],
+    outputs: CompiledValue | None,
+    *,
+    types: Mapping[str, int],
+    names: frozenset[str] = frozenset(),
+    on_error: Body | None = None,
 ) -> Plan:
     """The plan of a valid workflow. Costs time linear in nodes, connections and references."""
-    return _Wiring(workflow, drafts, ports, outputs).plan()
+    return _Wiring(workflow, drafts, ports, outputs).plan(types, names, on_error)
 
 
 class _Wiring:
@@ -76,7 +88,7 @@ class _Wiring:
         self.group_sizes: list[int] = []
         self.shapes: dict[tuple[int, int, bool], _Shape] = {}
 
-    def plan(self) -> Plan:
+    def plan(self, types: Mapping[str, int], names: frozenset[str], on_error: Body | None) -> Plan:
         into: list[dict[str, list[Source]]] = [defaultdict(list) for _ in self.drafts]
         for connection in self.workflow.connections:
             source = self._source(connection.from_node, connection.from_port)
@@ -101,7 +113,9 @@ class _Wiring:
             max_parallel_nodes=settings.max_parallel_nodes or sys.maxsize,
             outputs=self.outputs,
             output_references=() if self.outputs is None else self._by_name(self.outputs.references),
-            types={draft.node_type.id: draft.node_type.version for draft in self.drafts},
+            types=types,
+            names=names,
+            on_error=on_error,
         )
 
     def _source(self, node_id: str, port: str) -> Source:
@@ -114,8 +128,10 @@ class _Wiring:
         after = tuple(into.get(AFTER, _NO_SOURCES))
         referenced = self._by_name(draft.references) if draft.references else ()
         references = tuple(dict.fromkeys([source for _, _, source in referenced]))
-        for sources in (after, references):
-            self._plain_arrows(index, sources)
+        if after:
+            self._plain_arrows(index, after)
+        if references:
+            self._plain_arrows(index, references)
         from_inputs: tuple[str, ...] | None = ()
         if not (wires or after or references):
             from_inputs = None if ports.any_input or draft.node_type.trigger else tuple(shape.declared)
@@ -131,6 +147,7 @@ class _Wiring:
             after=after,
             references=references,
             referenced=referenced,
+            required=shape.required,
             must_have=tuple(
                 [wire.port for wire in wires if wire.port in shape.required and wire.port not in node.inputs]
             ),

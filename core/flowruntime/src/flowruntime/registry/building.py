@@ -9,13 +9,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NoReturn
 
-import jsonschema_rs
 from flowcore.errors import PackError
 from flowcore.nodes import NodeType
 from flowcore.packs import CATALOG_FILE, Pack, namespace_fault
 from flowcore.schemas import Schema, with_defaults
-from flowcore.values import kind_of, thaw
+from flowcore.values import kind_of
 
+from flowruntime.plan.schemas import CompiledSchema, SchemaCache
 from flowruntime.registry.catalogs import catalog_text
 from flowruntime.registry.discovery import ENTRY_POINT_GROUP
 from flowruntime.registry.inspection import inspect_package
@@ -125,31 +125,32 @@ def _table(table: Mapping[str, Any], key: str) -> Mapping[str, Any]:
 
 
 def _check_schemas(node_type: NodeType, pack: Pack) -> None:
+    compiled = SchemaCache()  # the plan's own: what it refuses must not get into a catalog
     schemas: dict[str, Schema] = {"config": node_type.config_schema}
     for side, ports in (("inputs", node_type.inputs), ("outputs", node_type.outputs)):
         schemas |= {f"{side} {port.name!r}": port.schema for port in ports.ports}
     for place, schema in schemas.items():
         try:
-            validator = jsonschema_rs.Draft202012Validator(thaw(schema), retriever=_refuse_reference)
-        except (jsonschema_rs.ValidationError, jsonschema_rs.ReferencingError, ValueError) as error:
-            cause = getattr(error, "message", error)
+            compiled.get(schema)
+        except ValueError as error:
             _refuse(
                 pack.distribution,
                 "schema",
-                f"The {place} schema of the node type {node_type.id!r} is no JSON Schema 2020-12: {cause}",
+                f"The {place} schema of the node type {node_type.id!r} is no JSON Schema 2020-12: {error}",
                 f"Correct what {node_type.implementation} declares.",
             )
-        if place == "config":
-            _check_examples(node_type, validator, pack)
+    _check_examples(node_type, compiled.get(node_type.config_schema), pack)
 
 
-def _check_examples(node_type: NodeType, validator: jsonschema_rs.Draft202012Validator, pack: Pack) -> None:
+def _check_examples(node_type: NodeType, schema: CompiledSchema, pack: Pack) -> None:
     for index, example in enumerate(node_type.examples):
         if not isinstance(example, dict):
             faults = [f"it is {kind_of(example)}, not an object"]
         else:
             config = with_defaults(node_type.config_schema, example.get("config", {}))
-            faults = [f"its config breaks the schema: {error.message}" for error in validator.iter_errors(config)]
+            faults = [
+                f"its config breaks the schema: {problem.message}" for problem in schema.problems(config, "", "config")
+            ]
         if faults:
             _refuse(
                 pack.distribution,
@@ -157,11 +158,6 @@ def _check_examples(node_type: NodeType, validator: jsonschema_rs.Draft202012Val
                 f"Example {index + 1} of the node type {node_type.id!r} is not valid: {faults[0]}",
                 f"Correct what {node_type.implementation} declares.",
             )
-
-
-def _refuse_reference(uri: str) -> NoReturn:
-    msg = f"a schema must not refer to another document ({uri})"
-    raise ValueError(msg)
 
 
 def _refuse(pack: str, what: str, message: str, remedy: str) -> NoReturn:

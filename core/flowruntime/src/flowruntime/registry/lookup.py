@@ -182,6 +182,21 @@ class Registry:
             node_type = self._node_types[index] = NodeType.read(json.loads(self._snapshot.entries[index]), "", [])
         return node_type
 
+    def replacing(self, type_id: str) -> list[NodeType]:
+        """The newest versions of the types that say they replace this one, sorted by id.
+
+        Looks through all catalogs: for types that are not here, or not to be used any more.
+        """
+        named = json.dumps(type_id).encode()
+        found = []
+        for (candidate, version), index in self._rows.items():
+            # The bytes first: nearly no entry names it, and parsing all of them is dear.
+            if version == self._newest[candidate] and named in self._snapshot.entries[index]:
+                found.append(self.get(candidate))
+        found += [self.get(candidate) for candidate, version in self._local if version == self._newest[candidate]]
+        replacing = [node_type for node_type in found if node_type is not None and type_id in node_type.replaces]
+        return sorted(replacing, key=lambda node_type: node_type.id)
+
     def load(self, node_type: NodeType) -> Definition:
         """The code of a node type, imported at the first call; what it prints meanwhile goes to stderr.
 

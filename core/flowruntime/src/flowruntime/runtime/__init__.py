@@ -1,7 +1,34 @@
 """The runtime: the one object through which Python programs check, run, watch and cancel workflows."""
 
-from flowruntime.journal import Following, HistoryGap
-from flowruntime.runtime.documents import Document
-from flowruntime.runtime.runtime import Runtime
+from __future__ import annotations
 
-__all__ = ["Document", "Following", "HistoryGap", "Runtime"]
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from flowruntime.journal import Following, HistoryGap
+    from flowruntime.runtime.documents import Document
+    from flowruntime.runtime.files import Embedded, embed_files
+    from flowruntime.runtime.library import WorkflowLibrary
+    from flowruntime.runtime.runtime import Runtime
+
+__all__ = ["Document", "Embedded", "Following", "HistoryGap", "Runtime", "WorkflowLibrary", "embed_files"]
+
+#: Which module has what: who only reads files does not load the engine.
+_MODULES = {
+    "Document": "flowruntime.runtime.documents",
+    "Embedded": "flowruntime.runtime.files",
+    "Following": "flowruntime.journal",
+    "HistoryGap": "flowruntime.journal",
+    "Runtime": "flowruntime.runtime.runtime",
+    "WorkflowLibrary": "flowruntime.runtime.library",
+    "embed_files": "flowruntime.runtime.files",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _MODULES:
+        msg = f"module {__name__!r} has no attribute {name!r}"
+        raise AttributeError(msg)
+    from importlib import import_module
+
+    return getattr(import_module(_MODULES[name]), name)

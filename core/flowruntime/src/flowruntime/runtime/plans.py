@@ -83,6 +83,14 @@ class PlanCache:
         if not compiled.kept and not compiled.users:
             self._shut_down(compiled.instances)
 
+    def forget(self, names: frozenset[str]) -> None:
+        """Workflows that refer to one of these names are compiled anew; executions keep the plan that they began on."""
+        for compiled in [kept for kept in self._workflows.values() if not names.isdisjoint(kept.plan.names)]:
+            del self._workflows[compiled.content]
+            self._drop(compiled)
+        for key in [key for key, plan in self._checked.items() if not names.isdisjoint(plan.names)]:
+            del self._checked[key]
+
     def take_all(self) -> list[Instances]:
         """All instances that are kept, which nobody keeps any more."""
         kept = [compiled.instances for compiled in self._workflows.values()]

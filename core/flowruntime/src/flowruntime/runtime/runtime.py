@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from types import TracebackType
-from typing import TYPE_CHECKING, Literal, Self
+from typing import TYPE_CHECKING, Any, Literal, Self
 
 import anyio
 import anyio.abc
@@ -19,9 +19,11 @@ from flowruntime.engine import Supervisor
 from flowruntime.engine.attempt import Instances
 from flowruntime.engine.executor import Executor
 from flowruntime.journal import Following, Journal
-from flowruntime.plan import Checked, SchemaCache, check_workflow
+from flowruntime.plan import Checked, Library, Plan, SchemaCache, check_workflow
 from flowruntime.registry import Registry
 from flowruntime.runtime.documents import Document
+from flowruntime.runtime.error_workflows import ErrorWorkflows
+from flowruntime.runtime.library import WorkflowLibrary
 from flowruntime.runtime.plans import PlanCache
 from flowruntime.runtime.starting import fired_trigger, read_inputs
 from flowruntime.secrets import EnvironmentSecrets
@@ -86,6 +88,9 @@ class Runtime:
         self._plans = PlanCache(
             check=self._check, registry=self.registry, secrets=self._secrets, shut_down=self._shut_down
         )
+        #: The workflows that nodes may run by name, and `settings.on_error_workflow` may name.
+        self.workflows = WorkflowLibrary(check=self._check, changed=self._plans.forget)
+        self._error_workflows = ErrorWorkflows(create=self._create_error_workflow, start=self._supervisor.start)
         self._http: httpx.AsyncClient | None = None
         self._tasks: anyio.abc.TaskGroup | None = None
 
@@ -101,10 +106,12 @@ class Runtime:
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        """Cancel what still runs, shut the node instances down, close connections."""
+        """Cancel what still runs, shut the node instances down, close connections. Error workflows may end first."""
         tasks = self._require_tasks()
         tasks.cancel_scope.shield = True
         try:
+            if error is None:
+                await self._error_workflows.finish()
             await self._supervisor.close()
             for instances in self._plans.take_all():
                 await instances.shut_down()
@@ -205,8 +212,8 @@ class Runtime:
 
     # --- inside -------------------------------------------------------------------------------------
 
-    def _check(self, document: Document) -> Checked:
-        return check_workflow(document, self.registry, self._schemas)
+    def _check(self, document: Document, library: Library | None = None) -> Checked:
+        return check_workflow(document, self.registry, self._schemas, self.workflows if library is None else library)
 
     def _require_tasks(self) -> anyio.abc.TaskGroup:
         if self._tasks is None:
@@ -215,20 +222,37 @@ class Runtime:
             )
         return self._tasks
 
-    def _create(self, document: Document, inputs: Mapping[str, Value] | None, trigger: str | None) -> Executor:
+    def _create(
+        self,
+        document: Document,
+        inputs: Mapping[str, Value] | None,
+        trigger: str | None,
+        origin: dict[str, Any] | None = None,
+    ) -> Executor:
         compiled = self._plans.get(document)
+        plan = compiled.plan
+
+        def on_end(result: ExecutionResult) -> None:
+            self._plans.release(compiled)
+            if plan.on_error is not None and origin is None:
+                self._error_workflows.after(plan, result)
+
         try:
-            plan = compiled.plan
             return self._supervisor.create(
                 plan,
                 compiled.instances,
                 read_inputs(plan, inputs, self._schemas),
                 fired=fired_trigger(plan, trigger),
-                on_end=lambda: self._plans.release(compiled),
+                on_end=on_end,
+                origin=origin,
             )
         except BaseException:
             self._plans.release(compiled)
             raise
+
+    def _create_error_workflow(self, plan: Plan, inputs: dict[str, Value], origin: dict[str, Any]) -> Executor:
+        self._plans.remember(plan)
+        return self._create(plan.workflow, inputs, None, origin)
 
     def _shut_down(self, instances: Instances) -> None:
         if self._tasks is not None:  # before that none can have been initialized

@@ -60,11 +60,11 @@ def _unfilled(plan: Plan, given: Mapping[str, Value]) -> Iterable[Problem]:
         if node.skipped_because is not None or node.from_inputs == ():
             continue
         fixed = node.document.inputs
-        for port in node.node_type.inputs.ports:
-            if port.required and not (port.name in given or port.name in fixed or port.name in node.defaults):
+        for port in sorted(node.required):
+            if port not in given and port not in fixed:
                 yield Problem(
                     code="inputs.missing",
                     pointer="",
-                    message=f"Node {node.id!r} needs the execution input {port.name!r} for its required port.",
-                    remedy=f"Pass it: --input '{{\"{port.name}\": …}}', or give it in the node's 'inputs'.",
+                    message=f"Node {node.id!r} needs the execution input {port!r} for its required port.",
+                    remedy=f"Pass it: --input '{{\"{port}\": …}}', or give it in the node's 'inputs'.",
                 )

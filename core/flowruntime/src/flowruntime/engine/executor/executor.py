@@ -276,8 +276,11 @@ class Executor:
     # --- time ---------------------------------------------------------------------------------------
 
     def _on_time(self, now_us: int) -> int:
-        on_time(self, now_us)
-        self.go_on()
+        try:
+            on_time(self, now_us)
+            self.go_on()
+        except Exception as error:  # noqa: BLE001 - a fault of the engine ends this execution, and not the watchdog
+            self.break_down(error)
         return next_us(self)
 
     def rearm(self) -> None:

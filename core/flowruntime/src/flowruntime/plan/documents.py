@@ -1,0 +1,194 @@
+"""Drafts a document together with the documents that stand inside it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field, replace
+from typing import Any, Protocol
+
+from flowcore.documents import file_of, read_body
+from flowcore.errors import Problem, ProblemList, Severity
+from flowcore.nodes import NodeType
+from flowcore.validation import Reference, TypedWorkflow, WorkflowLookup, check_types, find_cycle, find_types
+from flowcore.workflows import Workflow, WorkflowNode
+
+from flowruntime.authoring import Body
+from flowruntime.expressions import OUTPUT_ROOTS, CompiledValue, compile_value
+from flowruntime.plan.drafting import Draft, draft_node
+from flowruntime.plan.schemas import SchemaCache
+
+__all__ = ["Drafted", "Surroundings", "TypeSource", "draft_document"]
+
+
+class TypeSource(Protocol):
+    """What the plan needs of a registry."""
+
+    def get(self, type_id: str, version: int | None = None) -> NodeType | None:
+        """The node type of that id, its newest version for None."""
+        ...
+
+    def type_ids(self) -> Iterable[str]:
+        """All known ids."""
+        ...
+
+    def explain_missing(self, type_id: str) -> str:
+        """What to do about an unknown type."""
+        ...
+
+
+@dataclass(slots=True, kw_only=True, eq=False)
+class Drafted:
+    """A document whose parts are compiled. Its arrays are built once all documents are known to be good."""
+
+    workflow: Workflow
+    typed: TypedWorkflow
+    drafts: list[Draft | None]
+    outputs: CompiledValue | None
+    #: Types used with their versions, and library names with the pointers of where they stand; both with those of
+    #: the documents inside.
+    types: dict[str, int] = field(default_factory=dict)
+    uses: dict[str, list[str]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Surroundings:
+    """What a document needs of the check that it is part of."""
+
+    types: TypeSource
+    schemas: SchemaCache
+    #: The body for a name of the library; None when there is none.
+    named: Callable[[str], Body | None]
+    #: The problem that there is no workflow of that name; the second is the place.
+    unknown_name: Callable[[str, str], Problem]
+    find: WorkflowLookup
+    #: Every document that stands in another, with the body that waits for its plan.
+    inner: list[tuple[Body, Drafted]] = field(default_factory=list)
+
+
+def draft_document(workflow: Workflow, surroundings: Surroundings, problems: ProblemList) -> Drafted:
+    """Check and compile a document and those inside it. Pointers of problems begin at it."""
+    return _Drafting(workflow, surroundings, problems).drafted()
+
+
+class _Drafting:
+    def __init__(self, workflow: Workflow, surroundings: Surroundings, problems: ProblemList) -> None:
+        self.workflow = workflow
+        self.surroundings = surroundings
+        self.problems = problems
+        self.types: dict[str, int] = {}
+        self.uses: dict[str, list[str]] = {}
+
+    def drafted(self) -> Drafted:
+        workflow, problems = self.workflow, self.problems
+        known, schemas = self.surroundings.types, self.surroundings.schemas
+        problems.extend(_check_inputs(workflow, schemas))
+        types = find_types(workflow, known.get)
+        drafts: list[Draft | None] = []
+        references: dict[str, list[Reference]] = {}
+        for index, (node, node_type) in enumerate(zip(workflow.nodes, types, strict=True)):
+            draft = None
+            if node_type is not None:
+                self.types[node_type.id] = node_type.version
+                draft = draft_node(node, node_type, f"/nodes/{index}", schemas, problems, make_body=self._body)
+                if draft is not None and draft.references:
+                    references[node.id] = list(draft.references)
+            drafts.append(draft)
+        outputs = _compile_outputs(workflow, problems)
+        if outputs is not None and outputs.references:
+            references[""] = list(outputs.references)
+        typed = TypedWorkflow.of(workflow, types, references, self.surroundings.find)
+        problems.extend(check_types(typed, known.get, known.type_ids(), known.explain_missing))
+        problems.extend(find_cycle(workflow, references))
+        problems.extend(_not_yet(workflow))
+        return Drafted(workflow=workflow, typed=typed, drafts=drafts, outputs=outputs, types=self.types, uses=self.uses)
+
+    def _body(self, value: str | dict[str, Any], pointer: str, node: WorkflowNode) -> Body | None:
+        """What a node gets for a document, a name or a file in its config."""
+        if isinstance(value, str):
+            body = self.surroundings.named(value)
+            if body is None:
+                self.problems.append(self.surroundings.unknown_name(value, pointer))
+            else:
+                self.uses.setdefault(value, []).append(pointer)
+            return body
+        if (file := file_of(value)) is not None:
+            self.problems.append(_unread_file(file, pointer))
+            return None
+        return self._inner(value, pointer, node)
+
+    def _inner(self, value: dict[str, Any], pointer: str, node: WorkflowNode) -> Body | None:
+        found = ProblemList()
+        workflow = read_body(value, node.id, self.workflow.vars, found)
+        body = None
+        if workflow is not None:
+            found.extend(_without_effect(workflow))
+            drafted = draft_document(workflow, self.surroundings, found)
+            self.types.update(drafted.types)
+            for name, places in drafted.uses.items():
+                self.uses.setdefault(name, []).extend(pointer + place for place in places)
+            body = Body(workflow)
+            self.surroundings.inner.append((body, drafted))
+        self.problems.extend(replace(problem, pointer=pointer + problem.pointer) for problem in found.told())
+        return body
+
+
+def _check_inputs(workflow: Workflow, schemas: SchemaCache) -> Iterator[Problem]:
+    if workflow.inputs is not None:
+        try:
+            schemas.get(workflow.inputs)
+        except ValueError as error:
+            yield Problem(
+                code="document.schema",
+                pointer="/inputs",
+                message=f"'inputs' is no JSON Schema 2020-12: {error}.",
+                remedy='Correct it; {"type": "object", "properties": {…}} is the usual form.',
+            )
+
+
+def _compile_outputs(workflow: Workflow, problems: list[Problem]) -> CompiledValue | None:
+    if workflow.outputs is None:
+        return None
+    return compile_value(dict(workflow.outputs), pointer="/outputs", roots=OUTPUT_ROOTS, problems=problems)
+
+
+def _without_effect(workflow: Workflow) -> Iterator[Problem]:
+    """Settings of a document inside another that count only for what is run by itself."""
+    settings = workflow.settings
+    for name in ("on_error_workflow", "concurrency", "priority"):
+        if getattr(settings, name) is not None:
+            yield Problem(
+                severity="warning",
+                code="settings.root_only",
+                pointer=f"/settings/{name}",
+                message=f"'{name}' has no effect in a document inside another.",
+                remedy="Remove it, or write it into the settings of the outermost document.",
+            )
+
+
+def _unread_file(file: str, pointer: str) -> Problem:
+    return Problem(
+        code="workflow.file",
+        pointer=pointer,
+        message=f"The file {file!r} has not been read.",
+        remedy="Write the document itself here: files are read by `flow run`, `flow validate` and `flow workflows add` "
+        "only, when they read the document around it.",
+    )
+
+
+def _not_yet(workflow: Workflow) -> Iterator[Problem]:
+    """What the document may say and this version does not do yet: told, never silently ignored."""
+    for index, node in enumerate(workflow.nodes):
+        if node.delivery == "at_most_once":
+            yield _unsupported(f"/nodes/{index}/delivery", "'at_most_once'", "error")
+        if node.cache is not None:
+            yield _unsupported(f"/nodes/{index}/cache", "'cache'", "warning")
+
+
+def _unsupported(pointer: str, what: str, severity: Severity) -> Problem:
+    return Problem(
+        severity=severity,
+        code="document.not_supported_yet",
+        pointer=pointer,
+        message=f"{what} is not supported by this version yet.",
+        remedy="Remove it." if severity == "error" else "It has no effect; remove it, or wait for a later version.",
+    )
