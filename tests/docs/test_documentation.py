@@ -21,7 +21,8 @@ TESTED_ELSEWHERE = {ROOT / "docs" / "writing-nodes.md"}
 BLOCKS = [block for document in documents() if document not in TESTED_ELSEWHERE for block in blocks_of(document)]
 PYTHON = [block for block in BLOCKS if block.language == "python" and block.is_run]
 JSON = [block for block in BLOCKS if block.language == "json"]
-WORKFLOWS = [block for block in JSON if '"nodes": [' in block.text]
+# At the outermost level: a loop has the nodes of its body further inside.
+WORKFLOWS = [block for block in JSON if '\n  "nodes": [' in block.text]
 
 
 def place(block: Block) -> str:

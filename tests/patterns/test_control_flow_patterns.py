@@ -420,7 +420,7 @@ async def test_a_structured_loop_asks_before_or_after_each_round(config: dict[st
 
 
 async def test_a_workflow_may_run_itself() -> None:
-    """Pattern 22, Recursion: control.subflow by name, as deep as 16."""
+    """Pattern 22, Recursion: a workflow of the library names itself, in a loop or a subflow, up to 16 deep."""
     walk = {
         "id": "walk",
         **flow(
@@ -428,7 +428,7 @@ async def test_a_workflow_may_run_itself() -> None:
             "here.done -> each.after",
         ),
     }
-    tree = {"children": [{"children": [{}, {}]}, {}]}
+    tree: dict[str, Any] = {"children": [{"children": [{}, {}]}, {}]}
     async with runtime_on(ManualClock(autojump=True)) as runtime:
         runtime.workflows.add(walk)
         execution_id = await runtime.submit(walk, tree)

@@ -252,7 +252,7 @@ class Referee:
         assert event.duration_ms == (self.now - one.started_us) / 1000
         self.end(event.node_id, Ended("failed", {"error": "error"} if then == "route" else {}))
         if then == "stop":
-            if self.error is None:
+            if self.stopped is None:
                 self.error = {**event.error, "fatal": how == "fatal"}
             self.stop("failed")
 
@@ -266,14 +266,13 @@ class Referee:
 
     def take_cancellation(self, event: NodeCancelled) -> None:
         one = self.nodes[event.node_id]
-        if self.stopped is None:
-            self.run_out_of_time()
-        assert self.stopped is not None
         assert event.attempt == one.attempt
         if one.phase == "running":
             self.ending(event, "cancelled")
         else:
             assert one.phase in {"waiting", "backoff", "woken"}
+            if self.stopped is None:
+                self.run_out_of_time()
             assert self.now == self.stopped_us
         self.end(event.node_id, Ended("cancelled", {}))
 
@@ -281,6 +280,8 @@ class Referee:
         """The node whose attempt ends so now, as it may."""
         one = self.nodes[event.node_id]
         assert (one.phase, one.attempt) == ("running", event.attempt)
+        if self.stopped is None and how in {"late", "failed", "cancelled"}:
+            self.run_out_of_time()
         endings = self.endings(event.node_id)
         assert endings.get(how) == self.now, (event, how, endings)
         calls = self.trouble.scripts[event.node_id].calls(one.attempt)
@@ -306,8 +307,9 @@ class Referee:
             assert event.error is not None
             completed = [node_id for node_id, ended in self.ended.items() if ended.how == "completed"]
             assert event.error["completed"] == completed
-            expected = "execution.timeout" if self.error is None else self.error["code"]
-            assert event.error["code"] == expected
+            assert self.error is not None
+            assert event.error["code"] == self.error["code"]
+            assert event.error.get("node_id") == self.error.get("node_id")
         else:
             assert event.error is None
         self.over = True
@@ -322,17 +324,17 @@ class Referee:
             return
         if self.over:
             return
-        limit_us = self.now + self.limit_us - self.active_us
+        limit_us = max(self.now, self.now + self.limit_us - self.active_us)
         if self.stopped is None and self.running() and limit_us < at_us:
             # The stop alone is no event: attempts may take their time to end after it.
-            self.move_to(limit_us)
+            if limit_us > self.now:
+                self.move_to(limit_us)
             self.run_out_of_time()
         self.check_nothing_left()
         upcoming = self.upcoming()
         assert at_us <= min(upcoming, default=at_us), (at_us, upcoming)
         if self.running():
             self.active_us += at_us - self.now
-            assert self.stopped is not None or self.active_us <= self.limit_us
         self.now = at_us
 
     def check_nothing_left(self) -> None:
@@ -362,7 +364,7 @@ class Referee:
                 if one.due_us is not None and one.phase == "backoff" and self.running() < self.slots:
                     moments.append(one.due_us)
             if self.running():
-                moments.append(self.now + self.limit_us - self.active_us)
+                moments.append(max(self.now, self.now + self.limit_us - self.active_us))
             if self.restart_us > self.now:
                 moments.append(self.restart_us)
         return moments
@@ -414,6 +416,7 @@ class Referee:
 
     def run_out_of_time(self) -> None:
         assert self.active_us >= self.limit_us
+        self.error = {"code": "execution.timeout", "fatal": True}
         self.stop("failed")
 
     def is_at_end(self) -> bool:

@@ -89,7 +89,7 @@ def check(
     problems = check_types(
         typed,
         lookup,
-        [known.id for known in TYPES],
+        lambda: [known.id for known in TYPES],
         lambda type_id: f"Run: pip install flownodes-{type_id.partition('.')[0]}.",
     )
     assert all(problem.message and problem.remedy for problem in problems)

@@ -95,6 +95,13 @@ async def test_delays_in_a_body_hold_no_slot_and_their_time_does_not_count_for_t
     assert (result.status, result.duration_ms) == ("succeeded", 60_000)
 
 
+async def test_waiting_does_not_count_for_the_time_limit_of_a_body() -> None:
+    delay = {"node_type": "time.delay", "config": {"delay_ms": 60_000}}
+    body = flow({"d": delay}, settings={"max_execution_time_ms": 5000})
+    result = await run(flow({"s": subflow(body)}))
+    assert (result.status, result.duration_ms) == ("succeeded", 60_000)
+
+
 # --- time and cancellation -----------------------------------------------------------------------------
 
 

@@ -1,7 +1,7 @@
 """The runtime of Flownodes: registry, engine, journal.
 
-`from flowruntime import Runtime` is the door for programs that embed it; node authors import
-`flowruntime.authoring`, which loads neither the engine nor an event loop.
+`from flowruntime import Runtime` is the door for programs that embed it, `WorkflowBuilder` for those that make
+documents; node authors import `flowruntime.authoring`, which loads neither the engine nor an event loop.
 """
 
 from __future__ import annotations
@@ -9,9 +9,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from flowruntime.builder import WorkflowBuilder
     from flowruntime.runtime import Runtime
 
-__all__ = ["Runtime"]
+__all__ = ["Runtime", "WorkflowBuilder"]
 
 
 def __getattr__(name: str) -> Any:
@@ -19,5 +20,9 @@ def __getattr__(name: str) -> Any:
         from flowruntime.runtime import Runtime
 
         return Runtime
+    if name == "WorkflowBuilder":
+        from flowruntime.builder import WorkflowBuilder
+
+        return WorkflowBuilder
     msg = f"module {__name__!r} has no attribute {name!r}"
     raise AttributeError(msg)

@@ -6,31 +6,38 @@ execution nothing.
 
 from __future__ import annotations
 
-import anyio
+import asyncio
 
 __all__ = ["Bell"]
 
 
 class Bell:
-    """Wakes all who wait; costs one attribute check when nobody does."""
+    """Wakes all who wait. Used from the loop's thread."""
 
-    __slots__ = ("_event", "waited_for")
+    __slots__ = ("_waiters",)
 
     def __init__(self) -> None:
-        self._event: anyio.Event | None = None
-        #: Whether anybody waits: look here before you ring.
-        self.waited_for = False
+        self._waiters: list[asyncio.Future[None]] = []
+
+    @property
+    def waited_for(self) -> bool:
+        """Whether anybody waits."""
+        return bool(self._waiters)
 
     def ring(self) -> None:
         """Wake everybody who waits now."""
-        if self._event is not None:
-            self._event.set()
-            self._event = None
-            self.waited_for = False
+        waiters, self._waiters = self._waiters, []
+        for waiter in waiters:
+            if not waiter.done():
+                waiter.set_result(None)
 
     async def wait(self) -> None:
         """Return at the next ring."""
-        if self._event is None:
-            self._event = anyio.Event()
-            self.waited_for = True
-        await self._event.wait()
+        waiter = asyncio.get_running_loop().create_future()
+        self._waiters.append(waiter)
+        try:
+            await waiter
+        except asyncio.CancelledError:
+            if waiter in self._waiters:
+                self._waiters.remove(waiter)
+            raise

@@ -300,6 +300,7 @@ async def test_a_thread_sees_that_its_attempt_timed_out_and_what_it_says_then_is
         await until_begun(blocking.begun)
         await anyio.wait_all_tasks_blocked()
         clock.advance(1)
+        await anyio.wait_all_tasks_blocked()
         blocking.release.set()
         await turns_until(blocking.ended.is_set)
         events = await log_of(runtime, execution_id)

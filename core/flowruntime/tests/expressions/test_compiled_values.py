@@ -194,10 +194,11 @@ def test_a_bare_expression_that_is_no_text_is_left_to_the_schema(value: Any) -> 
     assert compiled({"when": value}, Places(expressions={("when",): BARE_ROOTS})).resolve({}) == {"when": value}
 
 
-def test_a_document_inside_a_config_is_not_searched() -> None:
+def test_a_document_inside_a_config_is_not_searched_and_what_it_was_made_into_takes_its_place() -> None:
     body = freeze({"nodes": [{"config": {"url": "${{ input.item }} ${{"}}]})
-    made = compiled({"body": body, "times": "${{ input.n }}"}, Places(workflows={("body",)}))
-    assert made.resolve(ROOTS) == {"body": body, "times": 5}
+    ready = object()
+    made = compiled({"body": body, "times": "${{ input.n }}"}, Places(workflows={("body",): ready}))
+    assert made.resolve(ROOTS) == {"body": ready, "times": 5}
     assert made.dynamic == ("/times",)
 
 

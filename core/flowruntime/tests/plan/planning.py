@@ -3,10 +3,12 @@
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from flowcore.documents import parse_workflow
 from flowcore.nodes import EffectsByConfig, NodeType, Port, Ports
 from flowcore.policies import PartialRetryPolicy
 from flowcore.values import freeze
-from flowruntime.plan import Checked, Plan, SchemaCache, check_workflow, require_plan
+from flowcore.workflows import Workflow
+from flowruntime.plan import Checked, Library, Plan, SchemaCache, check_workflow, require_plan
 
 
 def object_schema(required: tuple[str, ...] = (), **properties: Any) -> Any:
@@ -76,6 +78,19 @@ TYPES = (
         ),
     ),
     node_type(
+        "t.sub",
+        Ports(rule="signature", pointer="/workflow"),
+        Ports(rule="signature", pointer="/workflow"),
+        config_schema=object_schema(workflow={"type": ["object", "string", "null"], "x-workflow": True}),
+    ),
+    node_type(
+        "t.branches",
+        ["value"],
+        config_schema=object_schema(
+            branches={"type": "array", "items": {"properties": {"flow": {"x-workflow": True}, "label": {}}}}
+        ),
+    ),
+    node_type(
         "t.ask",
         ["data"],
         config_schema=object_schema(("expression",), expression={"type": "string", "x-expression": "data"}),
@@ -129,8 +144,21 @@ def document(nodes: Mapping[str, Any], *connections: str, **fields: Any) -> dict
     return {"name": "w", "nodes": listed, "connections": wires, **fields}
 
 
-def check(source: Any, types: Iterable[NodeType] = TYPES) -> Checked:
-    return check_workflow(source, Types(types), SchemaCache())
+class Shelf:
+    """A library of these documents by id."""
+
+    def __init__(self, **documents: dict[str, Any]) -> None:
+        self.workflows = {name: parse_workflow({"id": name, **given}) for name, given in documents.items()}
+
+    def get(self, name: str) -> Workflow | None:
+        return self.workflows.get(name)
+
+    def names(self) -> Iterable[str]:
+        return self.workflows
+
+
+def check(source: Any, types: Iterable[NodeType] = TYPES, library: Library | None = None) -> Checked:
+    return check_workflow(source, Types(types), SchemaCache(), library)
 
 
 def plan_of(nodes: Mapping[str, Any], *connections: str, **fields: Any) -> Plan:

@@ -130,12 +130,6 @@ def test_bare_expressions_beside_dynamic_fields_pass_the_check_at_run_time() -> 
     planned.check_config(planned.config.resolve({"vars": {"how": "all"}}))
 
 
-def test_a_document_in_the_config_stays_as_it_is() -> None:
-    body = {"nodes": [{"id": "b", "node_type": "t.noop", "inputs": {"value": "${{ input.item }}"}}]}
-    planned = node("t.loop", config={"body": body})
-    assert planned.static_config == {"body": body, "until": None}
-
-
 def test_static_fields_alone_are_resolved_for_initialize() -> None:
     config = {
         "dsn": "db://${{ secrets.DB }}",

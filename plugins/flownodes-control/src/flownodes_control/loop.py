@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any, Final
 
 from flowcore.values import Value, kind_of
-from flowruntime.authoring import Context, FatalNodeError, Node, Port, Ports, node
+from flowruntime.authoring import Container, Context, FatalNodeError, Node, Port, Ports, node
 
 from flownodes_control.iterations import Conditional, Counted, too_many
 
@@ -195,7 +195,7 @@ def _only_in(mode: str, field: str, given: str) -> dict[str, Any]:
 class Loop(Node):
     """Iterations of a body."""
 
-    async def execute(self, ctx: Context) -> Any:  # a Container, which the type of `Node.execute` leaves out
+    async def execute(self, ctx: Context) -> Container:
         """Begin. Raises FatalNodeError for items that are no array, for too many, and for inputs of reserved names."""
         others = dict(ctx.inputs)
         _check_names(ctx, others)

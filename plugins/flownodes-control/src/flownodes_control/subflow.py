@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Final
+from typing import Final
 
 from flowcore.values import Value
 from flowruntime.authoring import Body, Child, ChildEnd, Container, Context, Node, Ports, node
@@ -70,7 +70,7 @@ _OUTPUT: Final = "output"
 class Subflow(Node):
     """One child."""
 
-    async def execute(self, ctx: Context) -> Any:  # a Container, which the type of `Node.execute` leaves out
+    async def execute(self, ctx: Context) -> Container:
         """Begin."""
         return _OneChild(ctx.config["workflow"], ctx.inputs)
 

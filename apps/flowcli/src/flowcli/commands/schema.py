@@ -22,7 +22,7 @@ _STDOUT: Final = "-"
 def add_arguments(parser: Parser) -> None:
     """Add what `flow schema` takes."""
     parser.add_argument("--output", metavar="FILE", default=_STDOUT, help="where to write it; - is stdout (-)")
-    parser.add_argument("--json", action="store_true", help="write errors as JSON too; the schema is JSON anyway")
+    parser.set_defaults(json=False)
 
 
 def run(arguments: argparse.Namespace) -> int:

@@ -45,9 +45,7 @@ def run(arguments: argparse.Namespace) -> int:
     with contextlib.redirect_stdout(sys.stderr):
         registry = Registry.discover().with_local(read_nodes(arguments.nodes))
         schemas = SchemaCache()
-        done = {
-            file: _upgrade(file, registry, schemas, pin=arguments.pin) for file in dict.fromkeys(arguments.files)
-        }
+        done = {file: _upgrade(file, registry, schemas, pin=arguments.pin) for file in dict.fromkeys(arguments.files)}
     for file, upgraded in done.items():
         if arguments.write and upgraded.changes and not upgraded.problems:
             _write(file, upgraded.text)

@@ -3,6 +3,7 @@
 from flowcore.documents.bodies import file_of, read_body
 from flowcore.documents.graph import MAX_CONNECTIONS, MAX_NODES
 from flowcore.documents.inputs import read_execution_inputs
+from flowcore.documents.json_schema import document_schema
 from flowcore.documents.order import sort_problems
 from flowcore.documents.reading import ReadWorkflow, parse_workflow, read_workflow
 from flowcore.documents.writing import write_workflow
@@ -11,6 +12,7 @@ __all__ = [
     "MAX_CONNECTIONS",
     "MAX_NODES",
     "ReadWorkflow",
+    "document_schema",
     "file_of",
     "parse_workflow",
     "read_body",

@@ -28,7 +28,7 @@ def check_filling(typed: TypedWorkflow, problems: list[Problem]) -> None:
         if ports is None:
             continue
         connected = [connections[place].to_port for place in typed.wiring.into.get(index, ())]
-        if len(connected) > len(set(connected)):
+        if len(connected) > 1 and len(connected) > len(set(connected)):
             _check_several(typed, index, ports, connected, problems)
         if all_known and "" not in connected:
             _check_required(typed, index, ports, connected, problems)

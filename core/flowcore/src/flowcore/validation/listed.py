@@ -1,4 +1,4 @@
-"""Checks the ports that a node lists in its config, by the rule `each` of its type."""
+"""Checks the names of ports that come out of a node's config, by the rules `each` and `signature` of its type."""
 
 from __future__ import annotations
 
@@ -7,11 +7,13 @@ from typing import Any, Final
 
 from flowcore.errors import Problem
 from flowcore.nodes import NodeType, Ports, value_at
+from flowcore.validation.signatures import signature_inputs, signature_outputs
 from flowcore.validation.wires import TypedWorkflow
 from flowcore.workflows import RESERVED_PORTS, WorkflowNode
 
 __all__ = ["check_listed_ports"]
 
+_READ_OFF_CONFIG: Final = frozenset({"each", "signature"})
 #: What an expression in a text begins with.
 _EXPRESSION: Final = "${{"
 
@@ -19,16 +21,23 @@ _EXPRESSION: Final = "${{"
 def check_listed_ports(typed: TypedWorkflow, problems: list[Problem]) -> None:
     """Ports that are listed twice, take a name that is taken, or are left to an expression.
 
+    The ports of a workflow that the node runs are looked at for the names that no port can have.
     Ports are read off the document: a name that only a run can tell would be a port that no connection can name.
     What has another shape than a list of objects with a `port` is for the config's schema to tell.
     """
     for index, node_type in enumerate(typed.types):
         if node_type is None:
             continue
-        for side in (node_type.inputs, node_type.outputs):
+        node = typed.workflow.nodes[index]
+        for side, declared_by in ((node_type.inputs, signature_inputs), (node_type.outputs, signature_outputs)):
+            if side.rule not in _READ_OFF_CONFIG:
+                continue
+            pointer = f"/nodes/{index}/config{side.pointer}"
             if side.rule == "each":
-                pointer = f"/nodes/{index}/config{side.pointer}"
-                problems.extend(_faults(typed.workflow.nodes[index], node_type, side, pointer))
+                problems.extend(_faults(node, node_type, side, pointer))
+            else:
+                declared = declared_by(value_at(node.config, side.pointer), typed.find)
+                problems.extend(_reserved(node, node_type, name, pointer) for name in declared.reserved)
 
 
 def _faults(node: WorkflowNode, node_type: NodeType, side: Ports, pointer: str) -> Iterator[Problem]:
@@ -71,6 +80,15 @@ def _taken(node: WorkflowNode, node_type: NodeType, side: Ports, name: str, poin
         pointer=pointer,
         message=f"Node {node.id!r} ({node.node_type}) lists a port {name!r}, a name that {owner} uses itself.",
         remedy=f"Choose another name; taken are {taken}.",
+    )
+
+
+def _reserved(node: WorkflowNode, node_type: NodeType, name: str, pointer: str) -> Problem:
+    return Problem(
+        code="port.reserved",
+        pointer=pointer,
+        message=f"The workflow that node {node.id!r} ({node_type.id}) runs declares {name!r}, a name of every node.",
+        remedy="Rename it in the `inputs` or `outputs` of that workflow.",
     )
 
 

@@ -35,12 +35,12 @@ def find_types(workflow: Workflow, lookup: TypeLookup) -> list[NodeType | None]:
 def check_types(
     typed: TypedWorkflow,
     lookup: TypeLookup,
-    known_types: Iterable[str],
+    known_types: Callable[[], Iterable[str]],
     explain_missing: Callable[[str], str],
 ) -> list[Problem]:
     """What is wrong with a workflow in the light of node types: types, versions, ports, references, triggers.
 
-    `known_types` are the ids of all types, looked at only to guess what was meant; `explain_missing` says how to
+    `known_types` gives the ids of all types, asked only to guess what was meant; `explain_missing` says how to
     get an unknown type. Nodes and connections that could not be read (`""`) are passed over, as are the ports of
     nodes of unknown type. Cycles are found by `find_cycle`.
     """
@@ -54,7 +54,7 @@ def check_types(
             problems.append(_unknown_version(index, node, newest))
         elif node.node_type:
             if node.node_type not in remedies:
-                hint = did_you_mean(node.node_type, known_types, problems)
+                hint = did_you_mean(node.node_type, known_types(), problems)
                 remedies[node.node_type] = f"{hint} {explain_missing(node.node_type)}".strip()
             problems.append(_unknown_type(index, node, remedies[node.node_type]))
     check_listed_ports(typed, problems)

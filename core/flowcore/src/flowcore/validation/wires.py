@@ -27,6 +27,8 @@ class TypedWorkflow:
     wiring: Wiring
     types: Sequence[NodeType | None]
     ports: Sequence[NodePorts | None]
+    #: Gives the workflows that nodes run by name.
+    find: WorkflowLookup = no_workflows
 
     @classmethod
     def of(
@@ -36,7 +38,7 @@ class TypedWorkflow:
         references: Mapping[str, Sequence[Reference]],
         find: WorkflowLookup = no_workflows,
     ) -> TypedWorkflow:
-        """Find the ports of all nodes; `find` gives the workflows that nodes run by name."""
+        """Find the ports of all nodes."""
         wiring = Wiring.of(workflow, references)
         ports: list[NodePorts | None] = []
         shared: dict[int, NodePorts] = {}  # by type: most nodes have no say in their ports
@@ -50,7 +52,7 @@ class TypedWorkflow:
                 if not has_own_ports(node_type):
                     shared[id(node_type)] = found
             ports.append(found)
-        return cls(workflow=workflow, references=references, wiring=wiring, types=types, ports=ports)
+        return cls(workflow=workflow, references=references, wiring=wiring, types=types, ports=ports, find=find)
 
 
 def check_wires(typed: TypedWorkflow, problems: list[Problem]) -> None:

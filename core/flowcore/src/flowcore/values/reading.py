@@ -241,10 +241,11 @@ class ObjectReader:
 
     def _otherwise(self, name: str, default: Any, words: str) -> Any:
         """What is read where no value of the right kind stands: the default, and a problem unless it may."""
-        value = self.any(name, default)
-        if value is REQUIRED:
-            return self._missing(name, words)
-        if name in self._fields and not (value is None and default is None):
+        self._asked.append(name)
+        if name not in self._fields:
+            return default if default is not REQUIRED else self._missing(name, words)
+        value = self._fields[name]
+        if not (value is None and default is None):
             self.problem(name, f"{name!r} must be {words}, not {show(value)}.", f"Write {words} here.")
         return None if default is REQUIRED else default
 

@@ -8,6 +8,7 @@ from typing import Any, Self
 
 from flowcore.values import Value
 
+from flowruntime.authoring.containers import Container
 from flowruntime.authoring.context import Context, InstanceContext
 from flowruntime.authoring.waiting import Wait
 
@@ -30,8 +31,8 @@ class Node(ABC):
         """Open what the instance keeps. An exception fails the attempt that waits for it."""
 
     @abstractmethod
-    async def execute(self, ctx: Context) -> Mapping[str, Value] | Wait | None:
-        """One attempt: `{port: value}` for the ports that get a value, or `Wait`. Raise NodeError to fail."""
+    async def execute(self, ctx: Context) -> Mapping[str, Value] | Wait | Container | None:
+        """One attempt: `{port: value}` for the ports that get a value, `Wait`, or a `Container`. Raise NodeError to fail."""
         ...
 
     async def shutdown(self) -> None:  # noqa: B027 - nothing to close is fine

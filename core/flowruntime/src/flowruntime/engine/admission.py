@@ -53,25 +53,24 @@ class Admission:
         self._running -= 1
         admitted: list[Executor] = []
         if workflow.settings.concurrency is not None:
-            self._release_workflow(workflow.id, admitted)
+            self._release_workflow(workflow.id)
         while self._behind_all and (self._max is None or self._running < self._max):
             following = heapq.heappop(self._behind_all)[2]
             if not following.over:
                 self._running += 1
                 admitted.append(following)
             elif following.workflow.settings.concurrency is not None:  # cancelled when it had passed that limit
-                self._release_workflow(following.workflow.id, admitted)
+                self._release_workflow(following.workflow.id)
         return admitted
 
-    def _release_workflow(self, workflow_id: Hashable, admitted: list[Executor]) -> None:
+    def _release_workflow(self, workflow_id: Hashable) -> None:
         self._of_workflow[workflow_id] -= 1
         behind = self._behind_workflow.get(workflow_id, [])
         while behind:
             following = heapq.heappop(behind)[2]
             if not following.over:
                 self._of_workflow[workflow_id] += 1
-                if self._admit_to_all(following):
-                    admitted.append(following)
+                self._push(self._behind_all, following)
                 break
         if not behind:
             self._behind_workflow.pop(workflow_id, None)

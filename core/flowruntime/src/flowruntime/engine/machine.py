@@ -225,14 +225,14 @@ class Machine:
     @property
     def finished(self) -> bool:
         """Whether nothing runs and nothing can run any more."""
-        if self.running or self.contained or self.skips:
+        if self.running or self.contained:
             return False
-        return self.stopped is not None or len(self.ended) == len(self.status)
+        return self.stopped is not None or (not self.skips and len(self.ended) == len(self.status))
 
     @property
     def has_unfinished(self) -> bool:
         """Whether any node may run or be in backoff; False spares a look at every node."""
-        return self.running > 0 or bool(self.failures) or bool(self.signals) or bool(self.contained)
+        return self.running > 0 or bool(self.failures or self.signals or self.contained or self.continuing)
 
     def nodes_with(self, *statuses: int) -> list[int]:
         """The nodes in one of these states. Looks at every node: not for hot paths."""
@@ -324,6 +324,8 @@ class Machine:
         """The running or waiting node was ended by a stop of the workflow."""
         if self.status[node] == RUNNING:
             self._end_running(node)
+        elif self.status[node] == READY:
+            self.ready.remove(node)
         self.signals.pop(node, None)
         self.until_us.pop(node, None)
         self.status[node] = CANCELLED

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import os
 import random
@@ -128,11 +129,16 @@ class Supervisor:
                 await executor.ended.wait()
         except BaseException:
             executor.cancel()
-            with anyio.CancelScope(shield=True):
-                while executor.result is None:
-                    await executor.ended.wait()
+            await self._wait_shielded(executor)
             raise
         return executor.result
+
+    async def _wait_shielded(self, executor: Executor) -> None:
+        """Wait for the end whoever cancels the caller, which takes no longer than the grace of running attempts."""
+        with anyio.CancelScope(shield=True):
+            while executor.result is None:
+                with contextlib.suppress(asyncio.CancelledError):
+                    await executor.ended.wait()
 
     async def wait(self, execution_id: str) -> ExecutionResult | None:
         """The result of an execution that runs here, once it has ended; None when it does not run here."""

@@ -65,7 +65,10 @@ NO_PLACES: Final = Places()
 
 @dataclass(slots=True, kw_only=True, eq=False)  # not frozen: that would take twice as long to make
 class CompiledValue:
-    """A value ready to be resolved; never changed. `dynamic` are the pointers of its expressions, also faulty ones, relative to it."""
+    """A value ready to be resolved; never changed.
+
+    `dynamic` are the pointers of its expressions, also faulty ones, relative to it.
+    """
 
     resolve: Callable[[Mapping[str, Any]], Value]
     roots: frozenset[str]

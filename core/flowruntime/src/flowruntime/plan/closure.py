@@ -9,13 +9,12 @@ from typing import Any, Protocol
 
 from flowcore.documents import sort_problems
 from flowcore.errors import Problem, ProblemList
-from flowcore.validation import no_workflows
 from flowcore.values import did_you_mean
 from flowcore.workflows import Workflow
 
 from flowruntime.authoring import Body
 from flowruntime.expressions import OPEN
-from flowruntime.plan.documents import Drafted, Surroundings, TypeSource, draft_document
+from flowruntime.plan.documents import Drafted, TypeSource, draft_document
 from flowruntime.plan.model import Plan
 from flowruntime.plan.schemas import SchemaCache
 from flowruntime.plan.wiring import build_plan
@@ -46,30 +45,29 @@ class _Named:
 
 
 class Closure:
-    """All documents of one check. A workflow of the library is compiled once, however often it is named."""
+    """All documents of one check: the Surroundings of each of them.
+
+    A workflow of the library is compiled once, however often it is named.
+    """
 
     def __init__(self, types: TypeSource, schemas: SchemaCache, library: Library | None) -> None:
+        self.types = types
+        self.schemas = schemas
+        self.inner: list[tuple[Body, Drafted]] = []
         self._library = library
         self._bodies: dict[str, Body] = {}
         #: Names whose workflows are still to be drafted: one after the other, not one inside the other, because they
         #: may name each other in circles and in long chains.
         self._waiting: deque[str] = deque()
         self._named: dict[str, _Named] = {}
-        self._surroundings = Surroundings(
-            types=types,
-            schemas=schemas,
-            named=self._body,
-            unknown_name=self._unknown,
-            find=no_workflows if library is None else library.get,
-        )
 
     def draft(self, workflow: Workflow, problems: ProblemList) -> Drafted:
         """Draft the document and all that it can reach, and say everything that is wrong with it."""
-        root = draft_document(workflow, self._surroundings, problems)
+        root = draft_document(workflow, self, problems)
         name = workflow.settings.on_error_workflow
         if name is not None:
-            if self._body(name) is None:
-                problems.append(self._unknown(name, "/settings/on_error_workflow"))
+            if self.named_body(name) is None:
+                problems.append(self.unknown_name(name, "/settings/on_error_workflow"))
             else:
                 root.uses.setdefault(name, []).append("/settings/on_error_workflow")
         while self._waiting:
@@ -79,15 +77,20 @@ class Closure:
 
     def build(self, root: Drafted) -> Plan:
         """The plan of the root, and those of all other documents into their bodies. Only when nothing had an error."""
-        for body, drafted in self._surroundings.inner:
+        for body, drafted in self.inner:
             body.plan = self._plan(drafted)
         name = root.workflow.settings.on_error_workflow
         return self._plan(root, on_error=None if name is None else self._bodies[name])
 
-    def _body(self, name: str) -> Body | None:
+    def find(self, name: str) -> Workflow | None:
+        """The workflow of that name in the library."""
+        return None if self._library is None else self._library.get(name)
+
+    def named_body(self, name: str) -> Body | None:
+        """The body for a name of the library, whose workflow will be drafted; None when there is none."""
         body = self._bodies.get(name)
         if body is None:
-            workflow = None if self._library is None else self._library.get(name)
+            workflow = self.find(name)
             if workflow is not None:
                 body = self._bodies[name] = Body(workflow, name=name)
                 self._waiting.append(name)
@@ -96,8 +99,8 @@ class Closure:
     def _draft_named(self, name: str) -> None:
         body = self._bodies[name]
         problems = ProblemList()
-        drafted = draft_document(body.workflow, self._surroundings, problems)
-        self._surroundings.inner.append((body, drafted))
+        drafted = draft_document(body.workflow, self, problems)
+        self.inner.append((body, drafted))
         errors = [problem for problem in problems.told() if problem.severity == "error"]
         self._named[name] = _Named(
             body=body, uses=drafted.uses, types=drafted.types, faults=tuple(sort_problems(errors))
@@ -152,7 +155,8 @@ class Closure:
                         remedy=f"Correct {first!r}: {faults[0].remedy}",
                     )
 
-    def _unknown(self, name: str, pointer: str) -> Problem:
+    def unknown_name(self, name: str, pointer: str) -> Problem:
+        """The problem that there is no workflow of that name, at this place."""
         if self._library is None:
             message = f"There is no library here in which to find the workflow {name!r}."
             remedy = 'Name its file: {"file": "PATH.json"}, relative to this one.'

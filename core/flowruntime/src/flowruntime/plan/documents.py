@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
 from flowcore.documents import file_of, read_body
 from flowcore.errors import Problem, ProblemList, Severity
 from flowcore.nodes import NodeType
-from flowcore.validation import Reference, TypedWorkflow, WorkflowLookup, check_types, find_cycle, find_types
+from flowcore.validation import Reference, TypedWorkflow, check_types, find_cycle, find_types
 from flowcore.workflows import Workflow, WorkflowNode
 
 from flowruntime.authoring import Body
@@ -50,19 +50,25 @@ class Drafted:
     uses: dict[str, list[str]] = field(default_factory=dict)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Surroundings:
+class Surroundings(Protocol):
     """What a document needs of the check that it is part of."""
 
     types: TypeSource
     schemas: SchemaCache
-    #: The body for a name of the library; None when there is none.
-    named: Callable[[str], Body | None]
-    #: The problem that there is no workflow of that name; the second is the place.
-    unknown_name: Callable[[str, str], Problem]
-    find: WorkflowLookup
     #: Every document that stands in another, with the body that waits for its plan.
-    inner: list[tuple[Body, Drafted]] = field(default_factory=list)
+    inner: list[tuple[Body, Drafted]]
+
+    def find(self, name: str) -> Workflow | None:
+        """The workflow of that name in the library."""
+        ...
+
+    def named_body(self, name: str) -> Body | None:
+        """The body for a name of the library, which will be drafted; None when there is none."""
+        ...
+
+    def unknown_name(self, name: str, pointer: str) -> Problem:
+        """The problem that there is no workflow of that name, at this place."""
+        ...
 
 
 def draft_document(workflow: Workflow, surroundings: Surroundings, problems: ProblemList) -> Drafted:
@@ -97,7 +103,7 @@ class _Drafting:
         if outputs is not None and outputs.references:
             references[""] = list(outputs.references)
         typed = TypedWorkflow.of(workflow, types, references, self.surroundings.find)
-        problems.extend(check_types(typed, known.get, known.type_ids(), known.explain_missing))
+        problems.extend(check_types(typed, known.get, known.type_ids, known.explain_missing))
         problems.extend(find_cycle(workflow, references))
         problems.extend(_not_yet(workflow))
         return Drafted(workflow=workflow, typed=typed, drafts=drafts, outputs=outputs, types=self.types, uses=self.uses)
@@ -105,7 +111,7 @@ class _Drafting:
     def _body(self, value: str | dict[str, Any], pointer: str, node: WorkflowNode) -> Body | None:
         """What a node gets for a document, a name or a file in its config."""
         if isinstance(value, str):
-            body = self.surroundings.named(value)
+            body = self.surroundings.named_body(value)
             if body is None:
                 self.problems.append(self.surroundings.unknown_name(value, pointer))
             else:

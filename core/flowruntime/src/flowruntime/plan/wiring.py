@@ -84,7 +84,7 @@ class _Wiring:
         count = len(workflow.nodes)
         self.need = [0] * count
         self.plain: list[dict[int, int]] = [{} for _ in range(count)]
-        self.racing: list[list[Follower]] = [[] for _ in range(count)]
+        self.racing: dict[int, list[Follower]] = {}
         self.group_sizes: list[int] = []
         self.shapes: dict[tuple[int, int, bool], _Shape] = {}
 
@@ -93,7 +93,8 @@ class _Wiring:
         for connection in self.workflow.connections:
             source = self._source(connection.from_node, connection.from_port)
             into[self.index[connection.to_node]][connection.to_port].append(source)
-        nodes = tuple(self._node(index, wires) for index, wires in enumerate(into))
+        nodes = tuple([self._node(index, wires) for index, wires in enumerate(into)])
+        numbers = range(len(nodes))
         settings = self.workflow.settings
         return Plan(
             workflow=self.workflow,
@@ -101,15 +102,17 @@ class _Wiring:
             index=self.index,
             need=tuple(self.need),
             simple_wires=tuple(
-                None if node.skipped_because is not None or node.node_type.trigger else node.plain_wires
-                for node in nodes
+                [
+                    None if node.skipped_because is not None or node.node_type.trigger else node.plain_wires
+                    for node in nodes
+                ]
             ),
-            plain_followers=tuple(tuple(followers.items()) for followers in self.plain),
-            racing_followers=tuple(map(tuple, self.racing)),
+            plain_followers=tuple([tuple(followers.items()) for followers in self.plain]),
+            racing_followers=tuple([tuple(self.racing.get(index, ())) for index in numbers]),
             group_sizes=tuple(self.group_sizes),
-            starts=tuple(index for index, need in enumerate(self.need) if need == 0),
-            ends=tuple(i for i in range(len(nodes)) if not self.plain[i] and not self.racing[i]),
-            triggers=tuple(node.index for node in nodes if node.node_type.trigger),
+            starts=tuple([index for index in numbers if self.need[index] == 0]),
+            ends=tuple([index for index in numbers if not self.plain[index] and index not in self.racing]),
+            triggers=tuple([node.index for node in nodes if node.node_type.trigger]),
             max_parallel_nodes=settings.max_parallel_nodes or sys.maxsize,
             outputs=self.outputs,
             output_references=() if self.outputs is None else self._by_name(self.outputs.references),
@@ -184,7 +187,7 @@ class _Wiring:
             self.group_sizes.append(len(sources))
             self.need[index] += 1
             for source in sources:
-                self.racing[source.node].append(Follower(index, source.port, group))
+                self.racing.setdefault(source.node, []).append(Follower(index, source.port, group))
         else:
             self._plain_arrows(index, sources)
         return Wire(name, tuple(sources), port.multiple, group)

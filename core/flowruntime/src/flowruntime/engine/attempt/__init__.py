@@ -7,12 +7,13 @@ from flowruntime.engine.attempt.resolving import resolve
 from flowruntime.engine.attempt.run import ExecutionRun, Surroundings
 from flowruntime.engine.attempt.secret_texts import SecretTexts
 from flowruntime.engine.attempt.state import changed_state
-from flowruntime.engine.attempt.threads import Threads
+from flowruntime.engine.attempt.threads import Job, Threads
 
 __all__ = [
     "AttemptTimeoutError",
     "ExecutionRun",
     "Instances",
+    "Job",
     "Loader",
     "SecretTexts",
     "Surroundings",

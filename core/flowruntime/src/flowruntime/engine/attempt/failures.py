@@ -40,7 +40,7 @@ def error_object(error: BaseException, *, node_id: str | None, path: NodePath, a
 
     The traceback names file, line and function of each frame and no values: those may hold secrets.
     """
-    message = error.message if isinstance(error, FlowError) else str(error)
+    message = error.message if isinstance(error, FlowError) else _text(error)
     made: ErrorObject = {
         "type": type(error).__name__,
         "code": error.code if isinstance(error, FlowError) else "node.exception",
@@ -58,6 +58,13 @@ def error_object(error: BaseException, *, node_id: str | None, path: NodePath, a
         frames = [f for f in traceback.extract_tb(error.__traceback__) if not f.filename.startswith(_OUR_FOLDERS)]
         made["traceback"] = [f"{frame.filename}:{frame.lineno} in {frame.name}" for frame in frames[-_FRAMES:]]
     return made
+
+
+def _text(error: BaseException) -> str:
+    try:
+        return str(error)
+    except Exception:  # noqa: BLE001 - an author's class may do anything
+        return "Its text could not be made."
 
 
 def _details(error: BaseException) -> dict[str, Any]:

@@ -16,27 +16,27 @@ from flowcore.errors import RetryableNodeError
 
 from flowruntime.authoring import Context
 
-__all__ = ["MAX_ABANDONED", "MAX_THREADS", "Threads"]
+__all__ = ["MAX_ABANDONED", "MAX_THREADS", "Job", "Threads"]
 
 #: Of one runtime, at the same time; further attempts wait.
 MAX_THREADS: Final = 100
 MAX_ABANDONED: Final = 100
 
 
-class _Job:
-    """One call. It is abandoned from when its attempt is given up until it returns."""
+class Job:
+    """One call. It is abandoned from when its attempt is given up until it returns; `begun` once a thread has it."""
 
-    __slots__ = ("_abandoned", "_begun", "_call", "_ctx", "_given_up", "_over")
+    __slots__ = ("_abandoned", "_call", "_ctx", "_given_up", "_over", "begun")
 
     def __init__(self, call: Callable[[Context], Any], ctx: Context, abandoned: set[object]) -> None:
         self._call = call
         self._ctx = ctx
         self._abandoned = abandoned
-        self._begun = self._over = self._given_up = False
+        self.begun = self._over = self._given_up = False
 
     def run(self) -> Any:
         # Both sides set their flag before they look at the other's: whoever comes second sees it.
-        self._begun = True
+        self.begun = True
         if self._given_up:
             self._abandoned.add(self)
         try:
@@ -47,7 +47,7 @@ class _Job:
 
     def give_up(self) -> None:
         self._given_up = True
-        if self._begun:
+        if self.begun:
             self._abandoned.add(self)
             if self._over:
                 self._abandoned.discard(self)
@@ -65,8 +65,15 @@ class Threads:
         """How many abandoned threads are still busy."""
         return len(self._abandoned)
 
-    async def run(self, call: Callable[[Context], Any], ctx: Context) -> Any:
-        """`call(ctx)` on a thread; abandoned when cancelled. Raises RetryableNodeError when too many are abandoned."""
+    def job(self, call: Callable[[Context], Any], ctx: Context) -> Job:
+        """A call to be made by `run`."""
+        return Job(call, ctx, self._abandoned)
+
+    async def run(self, job: Job) -> Any:
+        """Make the call on a thread; it is abandoned when cancelled.
+
+        Raises RetryableNodeError when too many are abandoned.
+        """
         if self._limiter is None:
             self._limiter = anyio.CapacityLimiter(MAX_THREADS)
         if len(self._abandoned) >= MAX_ABANDONED:
@@ -75,7 +82,6 @@ class Threads:
                 code="node.threads_exhausted",
                 remedy="Let blocking nodes look at ctx.cancelled, or give their calls timeouts of their own.",
             )
-        job = _Job(call, ctx, self._abandoned)
         try:
             return await anyio.to_thread.run_sync(job.run, abandon_on_cancel=True, limiter=self._limiter)
         except anyio.get_cancelled_exc_class():

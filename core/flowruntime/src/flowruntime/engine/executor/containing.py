@@ -73,7 +73,7 @@ def open_container(execution: Executor, worker: Worker, container: Container) ->
     frame, index, started_us = worker.frame, worker.index, worker.started_us
     opened = frame.opened[index] = Opened(frame, index, container, worker.ctx, started_us)
     frame.machine.contain(index)
-    opened.idle_before_us = execution.times.idle_total_us
+    opened.idle_before_us = execution.times.idle_us(started_us)
     opened.deadline_us = started_us + frame.machine.plan.nodes[index].timeout_us
     execution.times.add(opened.deadline_us, frame, index)
     _advance(execution, opened)
@@ -102,7 +102,7 @@ def container_due(execution: Executor, opened: Opened, due_us: int) -> None:
     """The time of a container's attempt is over, unless the execution was idle in between."""
     if opened.deadline_us != due_us or opened.failure is not None:
         return
-    idle_us = execution.times.idle_total_us - opened.idle_before_us
+    idle_us = execution.times.idle_us(execution.now()) - opened.idle_before_us
     if idle_us:
         opened.idle_before_us += idle_us
         opened.deadline_us += idle_us
@@ -201,8 +201,9 @@ def _open_child(execution: Executor, opened: Opened, child: Child) -> None:
     frame.begin(child.index)
     limit_ms = plan.workflow.settings.max_execution_time_ms
     if limit_ms is not None:
-        frame.idle_before_us = execution.times.idle_total_us
-        frame.limit_us = execution.now() + round(limit_ms * 1000)
+        now_us = execution.now()
+        frame.idle_before_us = execution.times.idle_us(now_us)
+        frame.limit_us = now_us + round(limit_ms * 1000)
         execution.times.add(frame.limit_us, frame, -1)
     opened.children[child.index] = frame
     if frame.machine.skips:

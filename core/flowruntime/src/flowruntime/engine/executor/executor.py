@@ -63,6 +63,7 @@ class Executor:
         "_on_end",
         "_started_us",
         "ended",
+        "is_cancelled",
         "jitter",
         "leftovers",
         "limit_ms",
@@ -108,6 +109,8 @@ class Executor:
         self.spare: Worker | None = None
         self.limit_ms = top.machine.plan.workflow.settings.max_execution_time_ms or DEFAULT_EXECUTION_TIME_MS
         self.times = Timetable(self._on_time, watchdog, started_us + round(self.limit_ms * 1000))
+        #: Whether somebody wants it to end: it does not start again then.
+        self.is_cancelled = False
         #: What the execution came to, once it has ended; `ended` rings then.
         self.result: ExecutionResult | None = None
         self.ended = Bell()
@@ -127,6 +130,7 @@ class Executor:
 
     def begin(self) -> None:
         """Bring the machine, which may be folded from a log, to where attempts can start. Called once, before work."""
+        self.times.limit_us += self.now() - self._started_us  # it may have been pending for long
         frame = self.top
         machine = frame.machine
         if machine.has_unfinished:
@@ -143,13 +147,10 @@ class Executor:
         if self.spare is None and self.result is None:
             self.schedule_spare()
 
-    async def work(self) -> None:
-        """Work in the calling task until nothing is left to take; others may still run then, or all may wait."""
-        await self._work(Worker(self.top))
-
     def cancel(self, why: str = "the execution was cancelled") -> None:
         """Start nothing more and cancel what runs. Ends soon after, with status `cancelled`."""
-        if self.result is None and self.top.machine.stopped is None:
+        self.is_cancelled = True
+        if self.result is None and (self.top.machine.stopped is None or self.top.restart_at_us is not None):
             self.top.machine.cancel()
             stop(self, self.top, why, None)
             self.go_on()
@@ -167,8 +168,14 @@ class Executor:
 
     # --- workers ------------------------------------------------------------------------------------
 
-    async def _work(self, worker: Worker) -> None:
-        worker.enter(asyncio.current_task())
+    async def work(self) -> None:
+        """Work in the calling task until nothing is left to take; others may still run then, or all may wait."""
+        await self._work(Worker(self.top), is_guest=True)
+
+    async def _work(self, worker: Worker, *, is_guest: bool) -> None:
+        worker.enter(asyncio.current_task(), is_guest=is_guest)
+        if not is_guest:
+            self.spare = None
         self.workers.add(worker)
         if self.times.idle_since_us is not None:
             self.times.busy(self.now())
@@ -179,24 +186,16 @@ class Executor:
         except asyncio.CancelledError:
             if worker.is_cancelled_by_others():
                 self._abort(worker)
-                raise
+                if is_guest:
+                    raise
         except BaseException:
             self._abort(worker)
             raise
         finally:
-            worker.leave()
             self.workers.discard(worker)
+            worker.leave()
             if worker.cancelled or not self.workers:
                 self.go_on()
-
-    async def _work_as_spare(self, worker: Worker) -> None:
-        self.spare = None
-        try:
-            await self._work(worker)
-        except asyncio.CancelledError:
-            pass  # the loop is going down; the execution has been ended by `_work`
-        finally:
-            worker.task = None
 
     def _abort(self, worker: Worker) -> None:
         """The task that works was ended by something that is not the execution's."""
@@ -207,7 +206,7 @@ class Executor:
     def schedule_spare(self) -> None:
         """Have another worker look for something to do as soon as the loop turns."""
         worker = self.spare = Worker(self.top)
-        worker.task = asyncio.get_running_loop().create_task(self._work_as_spare(worker))
+        worker.task = asyncio.get_running_loop().create_task(self._work(worker, is_guest=False))
 
     def enqueue(self, frame: Frame) -> None:
         """There may be something to do in this document: something to take, or its end."""
@@ -266,7 +265,7 @@ class Executor:
             frame.recorder.skips()
         if self.result is not None or not machine.finished:
             return
-        if may_begin_again(frame):
+        if not self.is_cancelled and may_begin_again(frame):
             begin_again(self, frame)
         elif frame.owner is None:
             self._complete()

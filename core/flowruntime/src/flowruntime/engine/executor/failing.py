@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING
 
 from flowcore.errors import FatalNodeError, NodeError
@@ -42,19 +43,25 @@ def node_failed(  # noqa: PLR0917 - called in two places
     state = _state_left(ctx, machine, index)
     failures = machine.failures.get(index, 0) + 1
     if machine.stopped is None and _is_retried(raised, node.retry_policy, failures):
-        wish_seconds = raised.retry_after_seconds if isinstance(raised, NodeError) else None
-        delay_ms = node.retry_policy.delay_after(
-            failures, execution.jitter(), None if wish_seconds is None else wish_seconds * 1000
-        )
+        delay_ms = node.retry_policy.delay_after(failures, execution.jitter(), _wish_ms(raised))
         retry_at_us = now_us + round(delay_ms * 1000)
         frame.recorder.retrying(index, error, now_us, delay_ms, retry_at_us, state)
         execution.times.add(retry_at_us, frame, index)
         return
+    is_stopped = machine.stopped is not None
     frame.recorder.failed(index, error, now_us, (now_us - started_us) / 1000, state)
     if machine.skips:
         frame.recorder.skips()
-    if node.then == "stop":
+    if node.then == "stop" and not is_stopped:
         stop(execution, frame, f"the workflow failed at node {node.id!r}", worker)
+
+
+def _wish_ms(raised: BaseException) -> float | None:
+    """How long the node wants to wait; what is no number is no wish."""
+    seconds: object = raised.retry_after_seconds if isinstance(raised, NodeError) else None
+    if isinstance(seconds, int | float) and math.isfinite(seconds):
+        return seconds * 1000
+    return None
 
 
 def state_left(worker: Worker) -> dict[str, Value] | None:

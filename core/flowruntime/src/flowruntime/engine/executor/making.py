@@ -37,6 +37,7 @@ async def make_attempts(execution: Executor, worker: Worker) -> None:  # noqa: C
     pending = log.pending
     at_us = now()
     inline = blocked = 0
+    is_guest = worker.is_guest
     hot = worker.frame.hot
     machine, run, path, handlers, nodes, attempts = hot
     while runnable:
@@ -51,6 +52,8 @@ async def make_attempts(execution: Executor, worker: Worker) -> None:  # noqa: C
         if frame.hot is not hot:
             worker.frame, hot = frame, frame.hot
             machine, run, path, handlers, nodes, attempts = hot
+        if is_guest and worker.is_cancelled_by_others():  # and the node took it for its own
+            raise asyncio.CancelledError
         index = machine.take()
         if index is None:
             if machine.ready and machine.stopped is None:
@@ -170,11 +173,11 @@ async def make_attempts(execution: Executor, worker: Worker) -> None:  # noqa: C
 
 
 async def _on_thread(execution: Executor, worker: Worker, call: Any, ctx: Context) -> Any:
-    worker.on_thread = True
+    worker.job = execution.threads.job(call, ctx)
     try:
-        return await execution.threads.run(call, ctx)
+        return await execution.threads.run(worker.job)
     finally:
-        worker.on_thread = False
+        worker.job = None
 
 
 def _suspend(execution: Executor, worker: Worker, wait: Wait, state: dict[str, Value] | None) -> None:

@@ -92,7 +92,7 @@ class Recorder:
     def skips(self) -> None:
         """All nodes that are to be skipped by now, and those that are to be because of them."""
         machine, log = self._machine, self._log
-        while machine.skips:
+        while machine.skips and machine.stopped is None:
             index, why = machine.skips[0]
             log.append(NodeSkipped(log.seq + 1, self._now(), self._path, self._nodes[index].id, 0, why))
             machine.skipped(index)
@@ -107,8 +107,11 @@ class Recorder:
 
     def end_waiting(self, why: str) -> None:
         """What waits or is in backoff when the run was stopped gets its event."""
-        if self._machine.has_unfinished:
-            for index in self._machine.nodes_with(RETRYING, WAITING):
+        machine = self._machine
+        if machine.has_unfinished:
+            # Ready nodes that have begun before were woken, or their backoff is over, and there was no slot yet.
+            begun = [index for index in machine.ready if index in machine.continuing or index in machine.failures]
+            for index in [*machine.nodes_with(RETRYING, WAITING), *begun]:
                 self.cancelled(index, why)
 
     def end_running(self, why: str) -> None:

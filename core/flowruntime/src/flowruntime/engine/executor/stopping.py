@@ -33,7 +33,7 @@ def stop(execution: Executor, frame: Frame, why: str, current: Worker | None) ->
         below.recorder.end_waiting(why)
     busy = [worker for worker in execution.workers if worker.frame in stopped and worker.index >= 0]
     for worker in busy:
-        if worker is not current and not worker.on_thread:
+        if worker is not current and (worker.job is None or not worker.job.begun):
             worker.cancel()
     if frame is execution.top:
         execution.times.limit_holds = False

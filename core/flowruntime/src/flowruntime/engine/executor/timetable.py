@@ -29,11 +29,11 @@ class Timetable:
 
     __slots__ = (
         "_entries",
+        "_idle_total_us",
         "_on_time",
         "_watchdog",
         "armed_us",
         "idle_since_us",
-        "idle_total_us",
         "limit_holds",
         "limit_us",
     )
@@ -48,8 +48,7 @@ class Timetable:
         self.limit_holds = True
         #: Since when nothing runs; None while something does.
         self.idle_since_us: int | None = None
-        #: How long nothing ran, all in all.
-        self.idle_total_us = 0
+        self._idle_total_us = 0
         #: When the watchdog is to call: no later than the earliest of everything.
         self.armed_us = NEVER_US
 
@@ -102,9 +101,15 @@ class Timetable:
         """Something runs again: the time in between does not count."""
         if self.idle_since_us is not None:
             idle_us = now_us - self.idle_since_us
-            self.idle_total_us += idle_us
+            self._idle_total_us += idle_us
             self.limit_us += idle_us
             self.idle_since_us = None
+
+    def idle_us(self, now_us: int) -> int:
+        """How long nothing ran until now, all in all."""
+        if self.idle_since_us is None:
+            return self._idle_total_us
+        return self._idle_total_us + now_us - self.idle_since_us
 
     def is_exceeded(self, now_us: int) -> bool:
         """Whether the execution has been active for too long."""

@@ -75,7 +75,7 @@ def _dismiss(execution: Executor, worker: Worker) -> None:
     worker.cancel()
     execution.workers.discard(worker)
     execution.enqueue(worker.frame)
-    if worker.task is not None:
+    if worker.task is not None and not worker.is_guest:
         execution.leftovers.add(worker.task)
         worker.task.add_done_callback(execution.leftovers.discard)
 
@@ -103,7 +103,7 @@ def _document_due(execution: Executor, due_us: int, frame: Frame) -> None:
             frame.recorder.skips()
         execution.enqueue(frame)
     elif frame.limit_us == due_us and frame.machine.stopped is None and not execution.over:
-        idle_us = execution.times.idle_total_us - frame.idle_before_us
+        idle_us = execution.times.idle_us(execution.now()) - frame.idle_before_us
         if idle_us:
             frame.idle_before_us += idle_us
             frame.limit_us += idle_us

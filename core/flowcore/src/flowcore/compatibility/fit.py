@@ -1,0 +1,52 @@
+"""The answer to whether the values of one schema fit another, with what people are told about it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal, TypeAlias
+
+__all__ = ["FITS", "Answer", "Fit"]
+
+Answer: TypeAlias = Literal["fits", "may_fit", "cannot_fit"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fit:
+    """Whether values fit: `fits` all of them, `cannot_fit` none, `may_fit` some or it cannot be known beforehand.
+
+    What `fits` needs no words: its texts are empty.
+    """
+
+    answer: Answer
+    #: Both schemas, each as one readable line: `array of integer or null`.
+    source: str = ""
+    target: str = ""
+    #: JSON Pointers into both schemas to the parts that decide, `""` for the whole.
+    source_pointer: str = ""
+    target_pointer: str = ""
+    #: What stands against it, about the value at these places: `it can be null`.
+    why: str = ""
+    #: A way to make it fit, as one or more sentences.
+    remedy: str = ""
+
+    @property
+    def message(self) -> str:
+        """One sentence that names both schemas, empty when all fits.
+
+        >>> Fit(answer="cannot_fit", source="string", target="integer", why="no value can be both").message
+        'string does not fit integer: no value can be both.'
+        """
+        if self.answer == "fits":
+            return ""
+        verb = "may not fit" if self.answer == "may_fit" else "does not fit"
+        places = [
+            f"{pointer!r} of the {side}"
+            for pointer, side in ((self.source_pointer, "first"), (self.target_pointer, "second"))
+            if pointer
+        ]
+        place = f" ({', '.join(places)})" if places else ""
+        return f"{self.source} {verb} {self.target}: {self.why}{place}."
+
+
+#: Every value fits.
+FITS = Fit(answer="fits")

@@ -1,0 +1,56 @@
+"""Ways to make a value fit a port that does not take it."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from typing import Final
+
+from flowcore.compatibility.branches import Kind
+
+__all__ = ["remedy_for"]
+
+_PICK: Final = (
+    "Pick the part that is meant: transform.jmespath with its path as the expression, or "
+    "`${{ nodes.ID.PORT.path }}` in the node's inputs in place of the connection."
+)
+_ANY: Final = "Convert it between: transform.jmespath with an expression, or an expression in the node's inputs."
+_UNSURE: Final = "It is checked when it arrives. To be sure, narrow or convert it with transform.jmespath."
+
+
+def remedy_for(source: Collection[Kind], target: Collection[Kind], *, blob: bool, possible: bool) -> str:
+    """What to put between values of the one kinds and the other; `possible`: some of them may fit.
+
+    >>> remedy_for(["string"], ["object"], blob=False, possible=False)
+    'Put a transform.json_parse between, which reads JSON text.'
+    """
+    unfit = [kind for kind in source if kind not in target]
+    if "null" in unfit and len(unfit) < len(source) and len(unfit) == 1:
+        return "It is checked when it arrives. Give a default for null: transform.jmespath with not_null(@, …)."
+    if possible:
+        return _UNSURE
+    if blob:
+        return _of_blob(target)
+    match [kind for kind in source if kind != "null"]:
+        case ["string"] if "object" in target or "array" in target:
+            return "Put a transform.json_parse between, which reads JSON text."
+        case ["string"] if "number" in target:
+            return "Put a transform.jmespath between, with the expression to_number(@)."
+        case ["number" | "boolean"] if "string" in target:
+            return "Put a transform.jmespath between, with the expression to_string(@)."
+        case ["object" | "array", *_] if "string" in target:
+            return f"Put a transform.json_stringify between, which writes JSON text. {_PICK}"
+        case ["array"]:
+            return f"{_PICK} A control.loop takes the items one by one."
+        case ["object"]:
+            return _PICK
+        case [_] if "array" in target:
+            return "Put a transform.jmespath between, with the expression [@], which makes a list of it."
+        case _:
+            return _ANY
+
+
+def _of_blob(target: Collection[Kind]) -> str:
+    return (
+        "A Blob holds bytes. Have it come as text where it is made (http.request: `response_format`), "
+        f"or connect a port that takes Blobs{', not ' + ' or '.join(target) if target else ''}."
+    )
