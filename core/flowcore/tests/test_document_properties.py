@@ -8,14 +8,21 @@ from dataclasses import fields, is_dataclass
 from typing import Any
 
 import pytest
-from flowcore.documents import ReadWorkflow, read_execution_inputs, read_workflow, sort_problems, write_workflow
+from flowcore.documents import (
+    ReadWorkflow,
+    read_body,
+    read_execution_inputs,
+    read_workflow,
+    sort_problems,
+    write_workflow,
+)
 from flowcore.errors import Problem
-from flowcore.values import Blob, FrozenDict, FrozenList, write_json
-from flowcore.workflows import Workflow
+from flowcore.values import Blob, FrozenDict, FrozenList, freeze, write_json
+from flowcore.workflows import NodeId, Workflow
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from core.flowcore.tests.workflow_strategies import JSON, LOOKALIKES, OBJECTS, SCALARS, workflows
+from core.flowcore.tests.workflow_strategies import JSON, LOOKALIKES, OBJECTS, SCALARS, nested_workflows, workflows
 
 WORDS = [
     *("id", "name", "description", "inputs", "vars", "nodes", "connections", "triggers", "outputs", "settings"),
@@ -44,6 +51,30 @@ def test_an_object_written_and_read_again_is_equal(workflow: Workflow, indent: i
     text = write_json(write_workflow(workflow), indent=indent)
     assert read_workflow(text) == expected
     assert read_workflow(text.encode()) == expected
+
+
+@settings(max_examples=30)
+@given(nested_workflows())
+def test_documents_in_documents_are_lossless_at_every_depth(nested: tuple[Workflow, list[Workflow]]) -> None:
+    outer, inner = nested
+    read = read_workflow(write_json(write_workflow(outer)))
+    assert read == ReadWorkflow(workflow=outer, problems=())
+    document: Workflow | None = read.workflow
+    for expected in inner:
+        assert document is not None
+        problems: list[Problem] = []
+        first = document.nodes[0]
+        document = read_body(first.config["body"], first.id, FrozenDict(), problems)
+        assert (document, problems) == (expected, [])
+
+
+@given(JSON | WORDY_JSON, OBJECTS)
+def test_random_json_in_place_of_a_body_never_raises(value: Any, variables: dict[str, Any]) -> None:
+    problems: list[Problem] = []
+    body = read_body(freeze(value), NodeId("n"), FrozenDict(variables), problems)
+    assert body is not None or problems
+    if body is not None:
+        assert body.vars.keys() >= variables.keys()
 
 
 @settings(max_examples=30)

@@ -68,3 +68,17 @@ def test_a_schema_that_refers_to_itself_is_followed_as_deep_as_the_value() -> No
     }
     assert places(schema, {"when": 1, "next": {"when": 2}}) == [("when",), ("next", "when")]
     assert places({"$defs": {"a": {"$ref": "#/$defs/a"}}, "$ref": "#/$defs/a"}, {}) == []
+
+
+def test_a_schema_that_leads_to_itself_many_times_over_is_searched_in_no_time() -> None:
+    again = {"$ref": "#/$defs/tree"}
+    tree = {
+        "anyOf": [again, again],
+        "oneOf": [again] * 9,
+        "properties": {"when": MARKED},
+        "additionalProperties": again,
+    }
+    value: Any = {"when": "x"}
+    for _ in range(30):
+        value = {"deeper": value}
+    assert places({**again, "$defs": {"tree": tree}}, value) == [(*["deeper"] * 30, "when")]

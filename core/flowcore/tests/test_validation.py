@@ -46,7 +46,11 @@ TYPES = [
     node_type("control.switch", ports("value!"), ports("default", rule="each", pointer="/cases")),
     node_type("control.merge", Ports(ports=(Port(name="values", multiple=True),)), ports("merged")),
     node_type("control.first", Ports(ports=(Port(name="value", join="first", required=True),)), ports("value")),
-    node_type("control.subflow", Ports(rule="signature", pointer="/workflow"), Ports(rule="signature")),
+    node_type(
+        "control.subflow",
+        ports("again", rule="signature", pointer="/workflow"),
+        ports("raw", rule="signature", pointer="/workflow"),
+    ),
     node_type("pack.default", Ports(ports=(Port(name="limit", required=True, schema={"default": None}),))),
     node_type("pack.anything", outputs=Ports(rule="any")),
     node_type("time.cron", outputs=ports("tick"), trigger=True),
@@ -275,8 +279,10 @@ def test_any_output_without_passthrough_gives_every_name() -> None:
     assert check(workflow({"a": "pack.anything", "log": "debug.log"}, "a.whatever > log.message")) == []
 
 
-def test_a_signature_has_every_name_on_both_sides() -> None:
-    nodes = {"fetch": "http.request", "sub": "control.subflow", "log": "debug.log"}
+@pytest.mark.parametrize("config", [{}, {"workflow": None}, {"workflow": "nobody"}, {"workflow": {"file": "a.json"}}])
+def test_a_signature_that_cannot_be_read_has_every_name_on_both_sides(config: dict[str, Any]) -> None:
+    sub = {"node_type": "control.subflow", "config": config}
+    nodes = {"fetch": "http.request", "sub": sub, "log": "debug.log"}
     assert check(workflow(nodes, "fetch.body > sub.x", "sub.y > log.message")) == []
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import anyio
 from flowcore.errors import ExecutionError
-from flowcore.events import NodeFailed
+from flowcore.events import TOP, NodeFailed
 from flowcore.executions import ExecutionResult
 from flowcore.values import Value
 from flowcore.workflows import Workflow
@@ -67,6 +67,6 @@ async def run_workflow(
 
 async def _remembering(events: AsyncIterable[Told], failures: list[NodeFailed]) -> AsyncIterator[Told]:
     async for event in events:
-        if isinstance(event, NodeFailed):
+        if isinstance(event, NodeFailed) and event.path == TOP:  # what containers do about theirs, they say
             failures.append(event)
         yield event

@@ -5,8 +5,9 @@ from typing import Any
 import anyio
 import pytest
 from flowcore.events import NodeEvent
-from flowruntime import HistoryGap, Runtime
+from flowruntime import Runtime
 from flowruntime.authoring import Context, node
+from flowruntime.runtime import HistoryGap
 from flowruntime.stores import MemoryStore
 from flowruntime.testing import ManualClock
 
@@ -126,7 +127,7 @@ async def test_a_follower_that_falls_behind_the_ring_is_told_of_the_gap_where_it
         small_ring(runtime, 1000)
         execution_id = await runtime.submit(talking(5000, every=2000))
         await anyio.wait_all_tasks_blocked()
-        follower = runtime.follow(execution_id)
+        follower = aiter(runtime.follow(execution_id))
         first = await anext(follower)
         clock.advance(1)
         await anyio.wait_all_tasks_blocked()

@@ -31,9 +31,7 @@ async def grow(ctx: Context, *, fail_times: int = 0, waits: int = 0) -> Any:
 
 
 async def test_the_state_is_there_for_the_next_attempt_also_after_failures_and_waits() -> None:
-    document = workflow(
-        {"g": {"node_type": "grow", "config": {"fail_times": 2, "waits": 2}, "retry_policy": POLICY}}
-    )
+    document = workflow({"g": {"node_type": "grow", "config": {"fail_times": 2, "waits": 2}, "retry_policy": POLICY}})
     events = await events_of(document, nodes=[grow])
     lines = ["attempt 1", "attempt 2", "attempt 3", "attempt 3", "attempt 3"]
     assert events[-1].outputs == {"g": {"result": lines}}

@@ -158,7 +158,7 @@ def _applied(part: Part, value: Any, budget: Budget, depth: int) -> Iterable[Ans
         yield _any(accepts(alternative, value, budget, depth) for alternative in alternatives(part, "anyOf"))
     if "oneOf" in schema:
         found = [accepts(alternative, value, budget, depth) for alternative in alternatives(part, "oneOf")]
-        if found.count(True) > 1 or True not in found and None not in found:
+        if found.count(True) > 1 or (True not in found and None not in found):
             yield False
         else:
             yield None if None in found else True

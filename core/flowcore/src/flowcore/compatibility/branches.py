@@ -126,14 +126,14 @@ class Shape:
 
     def known_at(self, name: str | None) -> Part | None:
         """A schema that holds for the property surely, for `None` one of another name; which patterns match is open."""
-        if name in self.properties:
+        if name is not None and name in self.properties:
             return child(self.owner, "properties", name)
         return child(self.owner, "additionalProperties") if self.has_rest and not self.patterns else None
 
     def possible_at(self, name: str | None) -> Conjunction:
         """All schemas that can hold for the property."""
         parts = [child(self.owner, "patternProperties", pattern) for pattern in self.patterns]
-        if name in self.properties:
+        if name is not None and name in self.properties:
             parts.append(child(self.owner, "properties", name))
         elif self.has_rest:
             parts.append(child(self.owner, "additionalProperties"))

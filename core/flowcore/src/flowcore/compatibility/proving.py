@@ -140,12 +140,15 @@ class Prover:
                 clash = object_clash(self, objects)
             case None:
                 pass
-        if clash is None and any(
-            extra.keyword == "not" and self._aside(lambda part=child(extra.owner, "not"): not self._gap(branch, part))
-            for extra in branch.extras
-        ):
+        if clash is None and any(self._excludes(extra, branch) for extra in branch.extras):
             clash = Finding(None, None, "`not` excludes all of it")
         return clash
+
+    def _excludes(self, extra: Extra, branch: Branch) -> bool:
+        if extra.keyword != "not":
+            return False
+        excluded = child(extra.owner, "not")
+        return self._aside(lambda: self._gap(branch, excluded) is None)
 
     def _all_within(self, branches: tuple[Branch, ...], target: Part) -> Finding | None:
         for branch in branches:

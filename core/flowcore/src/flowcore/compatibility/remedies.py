@@ -10,10 +10,10 @@ from flowcore.compatibility.branches import Kind
 __all__ = ["remedy_for"]
 
 _PICK: Final = (
-    "Pick the part that is meant: transform.jmespath with its path as the expression, or "
+    "Pick the part that is meant: put a transform.jmespath between with its path as the expression, or write "
     "`${{ nodes.ID.PORT.path }}` in the node's inputs in place of the connection."
 )
-_ANY: Final = "Convert it between: transform.jmespath with an expression, or an expression in the node's inputs."
+_ANY: Final = "Put a transform.jmespath between that converts it, or write an expression into the node's inputs."
 _UNSURE: Final = "It is checked when it arrives. To be sure, narrow or convert it with transform.jmespath."
 
 
@@ -28,9 +28,11 @@ def remedy_for(source: Collection[Kind], target: Collection[Kind], *, blob: bool
         return "It is checked when it arrives. Give a default for null: transform.jmespath with not_null(@, …)."
     if possible:
         return _UNSURE
-    if blob:
-        return _of_blob(target)
-    match [kind for kind in source if kind != "null"]:
+    return _of_blob(target) if blob else _conversion([kind for kind in source if kind != "null"], target)
+
+
+def _conversion(source: list[Kind], target: Collection[Kind]) -> str:
+    match source:
         case ["string"] if "object" in target or "array" in target:
             return "Put a transform.json_parse between, which reads JSON text."
         case ["string"] if "number" in target:
@@ -38,7 +40,7 @@ def remedy_for(source: Collection[Kind], target: Collection[Kind], *, blob: bool
         case ["number" | "boolean"] if "string" in target:
             return "Put a transform.jmespath between, with the expression to_string(@)."
         case ["object" | "array", *_] if "string" in target:
-            return f"Put a transform.json_stringify between, which writes JSON text. {_PICK}"
+            return f"Put a transform.json_stringify between, which writes JSON text. Or: {_PICK}"
         case ["array"]:
             return f"{_PICK} A control.loop takes the items one by one."
         case ["object"]:
@@ -50,7 +52,8 @@ def remedy_for(source: Collection[Kind], target: Collection[Kind], *, blob: bool
 
 
 def _of_blob(target: Collection[Kind]) -> str:
+    json = " or put a transform.json_parse between when it holds JSON text," if {"object", "array"} & {*target} else ""
     return (
-        "A Blob holds bytes. Have it come as text where it is made (http.request: `response_format`), "
-        f"or connect a port that takes Blobs{', not ' + ' or '.join(target) if target else ''}."
+        f"A Blob holds bytes:{json} have it come as text where it is made (http.request: `response_format`), "
+        "or connect a port that takes Blobs."
     )

@@ -30,9 +30,8 @@ _IDLE_LOOKS: Final = 10
 class LoopWatch:
     """`wake` starts it; it ends by itself when `is_busy` has said no for a while, or with `close`."""
 
-    def __init__(self, is_busy: Callable[[], bool], *, limit_seconds: float = LIMIT_SECONDS) -> None:
+    def __init__(self, is_busy: Callable[[], bool]) -> None:
         self._is_busy = is_busy
-        self._limit_seconds = limit_seconds
         self._closed = threading.Event()
         #: Whether the thread runs. Set and read on the loop's thread; cleared by the thread as its last act.
         self.awake = False
@@ -54,7 +53,7 @@ class LoopWatch:
             answer = threading.Event()
             try:
                 loop.call_soon_threadsafe(answer.set)
-                if not answer.wait(self._limit_seconds):
+                if not answer.wait(LIMIT_SECONDS):
                     self._tell(loop, thread, answer)
             except RuntimeError:  # the loop was closed
                 break
@@ -65,10 +64,10 @@ class LoopWatch:
         where = "" if top is None else f"{top.f_code.co_filename}:{top.f_lineno}"
         worker = _find(top)
         node = "Something" if worker is None else f"Node {worker.frame.machine.plan.nodes[worker.index].id!r}"
-        _log.warning("%s has blocked the event loop for %g s, at %s.", node, self._limit_seconds, where)
+        _log.warning("%s has blocked the event loop for %g s, at %s.", node, LIMIT_SECONDS, where)
         if worker is not None:
             message = (
-                f"The node blocked the event loop for more than {self._limit_seconds:g} s, at {where}; nothing else "
+                f"The node blocked the event loop for more than {LIMIT_SECONDS:g} s, at {where}; nothing else "
                 "could run. Make it a plain function, which runs on a thread, or await what it waits for."
             )
             worker.frame.run.hold_warning(worker.index, message)
