@@ -43,9 +43,9 @@ def settle_races(
     """A node ended: the ports of `join: first` that it reaches first are won, if what it gives is live."""
     for wire in document["connections"]:
         key = wire["to_node"], wire["to_port"]
-        if wire["from_node"] == node_id and wire["to_port"] == "race" and key not in winners:
-            if ended[node_id].port(wire["from_port"])[0]:
-                winners[key] = node_id, wire["from_port"]
+        is_open_race = wire["from_node"] == node_id and wire["to_port"] == "race" and key not in winners
+        if is_open_race and ended[node_id].port(wire["from_port"])[0]:
+            winners[key] = node_id, wire["from_port"]
 
 
 def decide(
@@ -63,7 +63,9 @@ def decide(
     if not waits_for <= ended.keys():
         return None
     live = _live(node_id, wires, ended, winners)
-    if not _runs(node, [port for port, _ in live], wires, [ended[source].port(port) for source, port in references.values()]):
+    if not _runs(
+        node, [port for port, _ in live], wires, [ended[source].port(port) for source, port in references.values()]
+    ):
         return "skip"
     inputs: dict[str, Any] = {port: ended[source].port(name)[1] for port, (source, name) in references.items()}
     contested = []

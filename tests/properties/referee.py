@@ -105,6 +105,7 @@ class Referee:
         self.stopped: Literal["failed", "cancelled"] | None = None
         self.stopped_us = 0
         self.error: dict[str, Any] | None = None
+        self.is_cancel_wanted = False
 
     # --- the log ------------------------------------------------------------------------------------
 
@@ -125,8 +126,7 @@ class Referee:
         if self.over:
             assert not taken
         elif happening.signal is None:
-            if self.would_restart():
-                self.stopped = "cancelled"
+            self.is_cancel_wanted = True
             self.stop("cancelled")
         else:
             woken = [one for one in self.nodes.values() if one.phase == "waiting" and one.signal == happening.signal]
@@ -194,9 +194,7 @@ class Referee:
 
     def check_sight(self, node_id: str, one: NodeState) -> None:
         seen = next(
-            seen
-            for seen in self.played.seen[node_id]
-            if seen.attempt == one.attempt and seen.call == one.calls
+            seen for seen in self.played.seen[node_id] if seen.attempt == one.attempt and seen.call == one.calls
         )
         decided = self.decision(node_id)
         assert isinstance(decided, Decision)
@@ -428,6 +426,7 @@ class Referee:
         """Whether all nodes start again once the last one has ended."""
         return (
             self.stopped == "failed"
+            and not self.is_cancel_wanted
             and self.error is not None
             and not self.error["fatal"]
             and isinstance(self.on_error, dict)

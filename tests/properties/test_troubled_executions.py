@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pytest
 from flowcore.events import (
     NodeCancelled,
     NodeCompleted,
@@ -49,6 +50,17 @@ SHOWN = {
 @given(troubles())
 def test_every_event_is_what_the_rules_ask_for_at_its_moment(trouble: Trouble) -> None:
     Referee(trouble, play(trouble)).check()
+
+
+@given(troubles(), st.data())
+def test_the_referee_refuses_a_log_in_which_an_event_is_missing(trouble: Trouble, data: st.DataObject) -> None:
+    played = play(trouble)
+    missing = data.draw(st.sampled_from([event for event in played.log if isinstance(event, (*ENDS, NodeRetrying))]))
+    rest = [event for event in played.log if event is not missing]
+    played.log = [event._replace(seq=seq) for seq, event in enumerate(rest, start=1)]
+    played.happened = [(seq - (seq >= missing.seq), *more) for seq, *more in played.happened]
+    with pytest.raises((AssertionError, LookupError, StopIteration)):
+        Referee(trouble, played).check()
 
 
 @given(troubles())

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from dataclasses import dataclass, field
 from datetime import timedelta
-from typing import Any, Literal
+from typing import Any, Literal, TypeAlias
 
 import anyio
 from flowcore.errors import ExecutionError
@@ -26,12 +26,15 @@ TAKES_MS = (0, 1, 300, 1000, 2500, 7000)
 SIGNALS = ("one", "two")
 
 
+Then: TypeAlias = Literal["wait", "give", "error", "fatal", "wish"]
+
+
 @dataclass(frozen=True)
 class Call:
     """What a node does when it is called: it takes some time, then waits or ends its attempt."""
 
     takes_us: int
-    then: Literal["wait", "give", "error", "fatal", "wish"]
+    then: Then
     gives: tuple[str, ...] = ()
     until_us: int | None = None
     signal: str | None = None
@@ -164,7 +167,8 @@ def _attempts(draw: st.DrawFn) -> tuple[Call, ...]:
             )
         )
     ]
-    then = draw(st.sampled_from(["give", "give", "give", "error", "error", "fatal", "wish"]))
+    thens: tuple[Then, ...] = ("give", "give", "give", "error", "error", "fatal", "wish")
+    then = draw(st.sampled_from(thens))
     last = Call(
         takes_us=draw(_takes()),
         then=then,
@@ -274,8 +278,6 @@ def play(trouble: Trouble) -> Played:
 
 async def _log_until_at_rest(runtime: Runtime, clock: ManualClock, execution_id: str, played: Played) -> list[Any]:
     """The log; an execution that would wait for ever is cancelled after a day."""
-    log: list[Any] = []
-    ended = asyncio.Event()
 
     async def cancel_at_last() -> None:
         await clock.sleep_until(clock.now_us() + 86_400_000_000)
@@ -283,8 +285,6 @@ async def _log_until_at_rest(runtime: Runtime, clock: ManualClock, execution_id:
         runtime.cancel(execution_id)
 
     canceller = asyncio.create_task(cancel_at_last())
-    async for event in runtime.follow(execution_id):
-        log.append(event)
-    ended.set()
+    log = [event async for event in runtime.follow(execution_id)]
     canceller.cancel()
     return log

@@ -109,10 +109,10 @@ def test_a_name_stands_for_the_ports_of_the_workflow_that_it_names() -> None:
 
 
 def test_two_schemas_say_the_ports_of_both_sides() -> None:
-    given = {"inputs": {"properties": {"a": {}}}, "outputs": {"properties": {"b": {}}}}
-    ports = ports_of(given)
+    both: dict[str, Any] = {"inputs": {"properties": {"a": {}}}, "outputs": {"properties": {"b": {}}}}
+    ports = ports_of(both)
     assert (names(ports.inputs), names(ports.outputs)) == (["own", "a"], ["raw", "b"])
-    assert not (ports.any_input or ports.any_output)
+    assert (ports.any_input, ports.any_output) == (False, False)
     assert ports_of({"inputs": {"properties": {"a": {}}}}).any_output
 
 

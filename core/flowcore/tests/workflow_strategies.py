@@ -8,7 +8,7 @@ from typing import Any
 from flowcore.documents import write_workflow
 from flowcore.executions import FINAL_STATUSES
 from flowcore.policies import ContinueOnError, PartialRetryPolicy, RetryWorkflow, StopWorkflow
-from flowcore.values import BLOB_KEY, MAX_INTEGER, MIN_INTEGER, TAGS, Blob, freeze
+from flowcore.values import BLOB_KEY, MAX_INTEGER, MIN_INTEGER, TAGS, Blob, freeze, resolve_blobs
 from flowcore.workflows import (
     AFTER,
     DONE,
@@ -172,13 +172,13 @@ def workflows(draw: st.DrawFn) -> Workflow:
 def nested_workflows(draw: st.DrawFn, depth: int = 3) -> tuple[Workflow, list[Workflow]]:
     """A workflow and those inside it, from the outermost in: each stands in the config of the first node of the last.
 
-    The field is `body`, which may be tagged.
+    The field is `body`.
     """
     outer = draw(workflows())
     if depth == 0:
         return outer, []
     inner, others = draw(nested_workflows(depth - 1))
     first, *rest = outer.nodes
-    config = freeze({**first.config, "body": write_workflow(inner)})
+    config = freeze({**first.config, "body": resolve_blobs(write_workflow(inner))})
     made = replace(outer, nodes=(replace(first, config=config), *rest))
     return made, [inner, *others]

@@ -20,7 +20,7 @@ TYPES = ("null", "boolean", "integer", "number", "string", "array", "object")
 numbers = st.sampled_from(NUMBERS)
 names = st.sampled_from(NAMES)
 sizes = st.integers(min_value=0, max_value=3)
-scalars = st.one_of(st.none(), st.booleans(), numbers, st.sampled_from(TEXTS))
+scalars: st.SearchStrategy[Any] = st.one_of(st.none(), st.booleans(), numbers, st.sampled_from(TEXTS))
 values = st.recursive(
     scalars,
     lambda inner: st.one_of(st.lists(inner, max_size=3), st.dictionaries(names, inner, max_size=3)),
@@ -30,14 +30,14 @@ bounds = st.one_of(st.integers(min_value=-3, max_value=5), numbers)
 multiples = st.sampled_from((1, 2, 3, 4, 6, 0.1, 0.5, 1.0, 2.0, 2.5))
 types = st.one_of(st.sampled_from(TYPES), st.lists(st.sampled_from(TYPES), min_size=1, max_size=3, unique=True))
 references = st.sampled_from(("#/$defs/one", "#/$defs/two", "#"))
-annotations = st.sampled_from(({"title": "T"}, {"default": 1}, {"x-mark": [1]}, {"format": "date"}))
+notes: st.SearchStrategy[Any] = st.sampled_from(({"title": "T"}, {"default": 1}, {"x-mark": [1]}, {"format": "date"}))
 
 
 def _keywords(inner: st.SearchStrategy[Any]) -> st.SearchStrategy[dict[str, Any]]:
     """One aspect of a schema."""
     schemas = st.lists(inner, min_size=1, max_size=3)
     by_name = st.dictionaries(names, inner, min_size=1, max_size=3)
-    return st.one_of(
+    aspects: list[st.SearchStrategy[Any]] = [
         st.fixed_dictionaries({"type": types}),
         st.fixed_dictionaries({"type": types}),
         st.fixed_dictionaries({"type": st.just("object"), "properties": by_name}),
@@ -68,8 +68,9 @@ def _keywords(inner: st.SearchStrategy[Any]) -> st.SearchStrategy[dict[str, Any]
         st.fixed_dictionaries({"if": inner}, optional={"then": inner, "else": inner}),
         st.fixed_dictionaries({"unevaluatedProperties": inner}),
         st.fixed_dictionaries({"unevaluatedItems": inner}),
-        annotations,
-    )
+        notes,
+    ]
+    return st.one_of(aspects)
 
 
 def _merged(parts: list[dict[str, Any]]) -> dict[str, Any]:
@@ -92,7 +93,6 @@ parts = st.recursive(
     lambda inner: st.lists(_keywords(inner), min_size=1, max_size=3).map(_merged),
     max_leaves=6,
 )
-plain_schemas = parts
 
 
 @st.composite
@@ -140,21 +140,22 @@ def aimed(schema: Any, root: Any, chance: random.Random, depth: int = 4) -> Any:
     if not isinstance(schema, dict) or depth == 0 or chance.random() < 0.05:
         return anything(chance)
     if "$ref" in schema:
-        steps = schema["$ref"].split("/")[1:]
         found = root
-        for step in steps:
+        for step in schema["$ref"].split("/")[1:]:
             found = found[step]
         return aimed(found, root, chance, depth - 1)
-    if "const" in schema:
-        return schema["const"]
-    if schema.get("enum"):
-        return chance.choice(schema["enum"])
+    if listed := [schema["const"]] if "const" in schema else schema.get("enum"):
+        return chance.choice(listed)
     for keyword in ("anyOf", "oneOf", "allOf"):
         if keyword in schema and chance.random() < 0.7:
             merged = {**schema, **_mapping(chance.choice(schema[keyword]))}
             return aimed({key: part for key, part in merged.items() if key != keyword}, root, chance, depth)
     if "then" in schema and chance.random() < 0.5:
         return aimed({**schema, **_mapping(schema["then"])}, root, chance, depth - 1)
+    return _of_kind(schema, root, chance, depth)
+
+
+def _of_kind(schema: dict[str, Any], root: Any, chance: random.Random, depth: int) -> Any:
     named = schema.get("type") or _kinds_meant(schema)
     match chance.choice(named) if isinstance(named, list) else named:
         case "null":

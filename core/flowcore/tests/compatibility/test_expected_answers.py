@@ -222,7 +222,9 @@ def test_a_pair_is_decided_as_a_person_would(source: Any, target: Any, answer: s
     assert compare(source, target).answer == answer
 
 
-@pytest.mark.parametrize(("source", "target"), [(source, target) for source, target, _ in TABLE], ids=map(str, range(len(TABLE))))
+@pytest.mark.parametrize(
+    ("source", "target"), [(source, target) for source, target, _ in TABLE], ids=map(str, range(len(TABLE)))
+)
 def test_every_schema_of_the_table_is_one_and_fits_itself(source: Any, target: Any) -> None:
     for schema in (source, target):
         jsonschema_rs.Draft202012Validator(schema)

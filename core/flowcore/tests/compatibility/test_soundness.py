@@ -6,6 +6,7 @@ import random
 from typing import Any
 
 import jsonschema_rs
+import pytest
 from flowcore.compatibility import Fit, compare
 from hypothesis import assume, event, given
 from hypothesis import strategies as st
@@ -45,3 +46,11 @@ def test_answers_about_any_two_schemas_hold_for_their_values(source: Any, target
 @given(related_schemas(), st.integers(0, 2**32))
 def test_answers_about_schemas_that_are_alike_hold_for_their_values(pair: tuple[Any, Any], seed: int) -> None:
     event(check(*pair, seed).answer)
+
+
+def test_an_answer_that_does_not_hold_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    pair = {"type": "number"}, {"type": "integer"}
+    check(*pair, seed=1)
+    monkeypatch.setattr("flowcore.compatibility.proving.number_gap", lambda mine, theirs: None)
+    with pytest.raises(AssertionError):
+        check(*pair, seed=1)

@@ -43,7 +43,7 @@ async def events_of(
 async def turns_until(is_so: Callable[[], bool]) -> None:
     """Give the loop its turn until something is so."""
     with anyio.fail_after(30):
-        while not is_so():  # noqa: ASYNC110 - what is waited for may happen on a thread
+        while not is_so():
             await anyio.lowlevel.checkpoint()
 
 

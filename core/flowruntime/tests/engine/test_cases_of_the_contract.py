@@ -284,6 +284,23 @@ async def test_the_delay_before_a_workflow_starts_again_does_not_count_against_i
     assert events[-1].error["code"] == "node.timeout"
 
 
+async def test_that_delay_does_not_count_either_while_an_attempt_that_timed_out_still_cleans_up() -> None:
+    @node("local.lingers", effects="pure")
+    async def lingers(ctx: Context) -> None:
+        try:
+            await ctx.sleep(900)
+        finally:
+            await ctx.sleep(100)
+
+    document = workflow(
+        {"l": {"node_type": "lingers", "timeout_ms": 500}},
+        settings={"on_error": {"RetryWorkflow": {"max_attempts": 3}}, "max_execution_time_ms": 2000},
+    )
+    events = await events_of(document, nodes=[lingers])
+    assert len(of(events, NodeStarted)) == 3
+    assert events[-1].error["code"] == "node.timeout"
+
+
 async def test_the_time_limit_is_kept_while_something_else_is_due_later_than_it_and_sooner_than_the_timeout() -> None:
     policy = {"max_attempts": 2, "delay_ms": 20_000, "jitter": 0, "max_delay_ms": 20_000}
     short = {"max_attempts": 2, "delay_ms": 1000, "jitter": 0}

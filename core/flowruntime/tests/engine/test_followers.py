@@ -12,7 +12,7 @@ from flowruntime.stores import MemoryStore
 from flowruntime.testing import ManualClock
 
 from core.flowruntime.tests.engine.running import events_of, log_of, names, of
-from tests.engine_nodes import ALL, workflow
+from tests.engine_nodes import workflow
 
 
 @node("local.talk", effects="pure")
@@ -42,8 +42,7 @@ async def test_a_follower_may_join_a_running_execution_from_any_seq(after: int) 
         seen: list[int] = []
 
         async def follow() -> None:
-            async for event in runtime.follow(execution_id, after):
-                seen.append(event.seq)  # type: ignore[union-attr]
+            seen.extend([event.seq async for event in runtime.follow(execution_id, after)])  # type: ignore[union-attr]
 
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(follow)

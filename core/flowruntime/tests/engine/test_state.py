@@ -5,8 +5,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from flowcore.events import NodeCancelled, NodeCompleted, NodeFailed, NodeRetrying, NodeStarted, NodeWaiting
-from flowcore.events import to_wire
+from flowcore.events import NodeCancelled, NodeCompleted, NodeFailed, NodeRetrying, NodeStarted, NodeWaiting, to_wire
 from flowcore.nodes import EffectsByConfig
 from flowruntime import Runtime
 from flowruntime.authoring import Context, FatalNodeError, InstanceContext, Node, Port, Wait, node
@@ -132,7 +131,7 @@ async def test_an_instance_lives_as_long_as_its_workflow_version_and_a_state_as_
 
         async def execute(self, ctx: Context) -> Mapping[str, Any]:
             self.calls += 1
-            ctx.state["calls"] = int(ctx.state.get("calls", 0)) + 1  # type: ignore[arg-type]
+            ctx.state["calls"] = int(ctx.state.get("calls", 0)) + 1
             return {"calls": self.calls, "state": ctx.state["calls"]}
 
     document = workflow({"p": "pool"})
@@ -150,7 +149,7 @@ async def test_the_workflow_is_the_document_and_read_only() -> None:
         with pytest.raises(AttributeError):
             ctx.workflow.name = "changed"  # type: ignore[misc]
         with pytest.raises(TypeError):
-            ctx.workflow.vars["v"] = 2  # type: ignore[index]
+            ctx.workflow.vars["v"] = 2
         return [ctx.workflow.name, ctx.workflow.vars["v"], [n.id for n in ctx.workflow.nodes], str(ctx.workflow.id)]
 
     document = {**workflow({"r": "reads"}, vars={"v": 1}), "id": "the-id"}

@@ -5,12 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from flowcore.errors import Problem
-from flowcore.values import MAX_DEPTH
+from flowcore.errors import FatalNodeError, Problem
+from flowcore.values import MAX_DEPTH, freeze
 from flowruntime.authoring import Body
-from flowruntime.plan import Plan
+from flowruntime.plan import Plan, require_plan
 
-from core.flowruntime.tests.plan.planning import check, document, plan_of
+from core.flowruntime.tests.plan.planning import TYPES, check, document, node_type, object_schema, plan_of
 
 STEP = {"nodes": [{"id": "step", "node_type": "t.noop"}]}
 
@@ -222,3 +222,19 @@ def test_ports_of_a_node_that_runs_a_document_are_those_that_it_declares() -> No
         ("port.unknown", "/connections/1/from_port"),
     ]
     assert "Did you mean 'page'?" in problems[2].remedy
+
+
+def test_the_rest_of_a_config_with_a_document_is_checked_as_resolved_conditions_included() -> None:
+    schema = object_schema(body={"x-workflow": True, "required": ["nodes", "name"]}, mode={}, times={})
+    condition = {
+        "if": {"properties": {"mode": {"const": "times"}}},
+        "then": {"properties": {"times": {"type": "integer"}}},
+    }
+    repeat = node_type("t.repeat", config_schema=freeze({**schema, "allOf": [condition]}))
+    config = {"body": {"name": "b", **STEP}, "mode": "times", "times": "${{ input.n }}"}
+    source = document({"r": {"node_type": "t.repeat", "config": config}})
+    (planned,) = require_plan(check(source, [*TYPES, repeat])).nodes
+    assert planned.check_config is not None
+    planned.check_config(planned.config.resolve({"input": {"n": 3}}))
+    with pytest.raises(FatalNodeError, match="times"):
+        planned.check_config(planned.config.resolve({"input": {"n": "3"}}))

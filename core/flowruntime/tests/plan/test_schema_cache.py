@@ -8,6 +8,7 @@ from typing import Any
 
 import jsonschema_rs
 import pytest
+from flowcore.schemas import with_defaults
 from flowcore.values import freeze
 from flowruntime.plan import SchemaCache
 from flowruntime.plan import schemas as module
@@ -114,3 +115,23 @@ def test_values_can_be_kept_out_of_the_messages() -> None:
     assert [problem.pointer for problem in found] == ["/a", "/b"]
     assert "hunter" not in repr(found)
     assert [*compiled.problems({"a": 1, "b": 1}, "", "config", hide_values=True)] == []
+
+
+@pytest.mark.parametrize(
+    "schema",
+    [
+        True,
+        {"type": "object"},
+        {"properties": {"a": {"default": 1}, "b": {}, "c": {"default": None}}},
+        {"properties": {"a": True, "b": {"properties": {"x": {"default": [1]}}}, "c": {"default": {}}}},
+        {"properties": {"b": {"properties": {"default": {}}}}},
+    ],
+    ids=str,
+)
+@pytest.mark.parametrize("value", [{}, {"a": None}, {"b": {}}, {"b": {"x": 2}, "z": 1}, {"b": 5}], ids=str)
+def test_defaults_are_filled_as_flowcore_fills_them(schema: Any, value: dict[str, Any]) -> None:
+    given = freeze(value)
+    filled = SchemaCache().get(freeze(schema)).filled(given)
+    assert (filled, list(filled)) == (with_defaults(schema, value), list(with_defaults(schema, value)))
+    assert filled is not given
+    assert given == value

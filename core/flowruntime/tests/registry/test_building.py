@@ -200,6 +200,7 @@ def test_a_hanging_import_is_told(project: Project) -> None:
         ("@node('acme.shout', config={'$ref': '#/$defs/gone'})", "/$defs/gone"),
         ("@node('acme.shout', config={'$ref': 'http://127.0.0.1:9/x'})", "another document"),
         ("@node('acme.shout', config={'type': 'object', 'pattern': '('})", "regex"),
+        ("@node('acme.shout', config={'properties': {'a': {'pattern': '^(a|a)*(?=b)$'}}})", "/properties/a/pattern"),
         ("@node('acme.shout', inputs=[Port(name='text', schema={'type': 5})])", "inputs 'text' schema"),
         ("@node('acme.shout', outputs=[Port(name='x', schema={'enum': 5})])", "outputs 'x' schema"),
     ],

@@ -35,7 +35,7 @@ def accepts(part: Part, value: Any, budget: Budget, depth: int = 0) -> Answer:
     schema = part.schema
     if isinstance(schema, bool):
         return schema
-    if not isinstance(schema, Mapping):
+    if not isinstance(schema, dict):
         raise NotASchema(part, "it is neither an object nor true or false")
     if depth > _MOST_NESTED or ("$id" in schema and schema is not part.root):
         return None
@@ -50,7 +50,7 @@ def _answers(part: Part, value: Any, budget: Budget, depth: int) -> Iterable[Ans
         whole = kind == "number" and value == int(value)
         yield kind in types or (whole and "integer" in types)
     if "enum" in schema or "const" in schema:
-        yield key_of(value) in (values_of(part) or {})
+        yield key_of(value) in (values_of(part, budget) or {})
     match kind:
         case "number":
             yield from _number_answers(part, value)
@@ -105,6 +105,7 @@ def _array_answers(part: Part, value: list[Any], budget: Budget, depth: int) -> 
     if longest is not None:
         yield len(value) <= longest
     if schema.get("uniqueItems") is True:
+        budget.spend(len(value))
         yield len({key_of(item) for item in value}) == len(value)
     prefix = len(listed(part, "prefixItems"))
     for index, item in enumerate(value):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Literal, TypeAlias
+from typing import Any, Literal, NamedTuple, TypeAlias
 
 from flowcore.compatibility.parts import Conjunction, Part, child
 
@@ -180,8 +180,7 @@ class Extra:
     owner: Part
 
 
-@dataclass(frozen=True, slots=True)
-class Branch:
+class Branch(NamedTuple):  # as many as parts
     """Values of one type. Those that the `parts` accept: everything else here follows from them."""
 
     kind: Kind

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import lru_cache
 from typing import Any, Final
+from urllib.parse import quote
 
-from flowcore.compatibility.describing import describe
+from flowcore.compatibility.branches import Kind
+from flowcore.compatibility.describing import BLOB, describe
 from flowcore.compatibility.fit import FITS, Answer, Fit
-from flowcore.compatibility.parts import Finding, NotASchema, OutOfSteps, Part
-from flowcore.compatibility.proving import Prover
-from flowcore.compatibility.remedies import remedy_for
+from flowcore.compatibility.parts import Finding, NotASchema, OutOfSteps, Part, resolve
+from flowcore.compatibility.proving import IMPOSSIBLE, Prover
+from flowcore.compatibility.remedies import ROUND, TAKE_BLOB, remedy_for, remedy_for_blob
+from flowcore.compatibility.scalars import FRACTION
 from flowcore.schemas import Schema
 from flowcore.values import FrozenDict
 
@@ -83,13 +87,37 @@ def _compare(source: Any, target: Any) -> Fit:
         return _fit("may_fit", source, target, place, _UNKNOWN)
     except (OutOfSteps, RecursionError):
         return _fit("may_fit", source, target, Finding("", "", "they are too large to compare"), _UNKNOWN)
-    line = describe(source)
     if clash is None:
-        if line == "anything":
-            gap = Finding("", "", "it can be anything")
-        remedy = remedy_for(*kinds, blob=line == "Blob", possible=True)
-        return _fit("may_fit", source, target, gap, remedy)
-    return _fit("cannot_fit", source, target, clash, remedy_for(*kinds, blob=line == "Blob", possible=False))
+        return _may_fit(source, target, gap, remedy_for(*kinds, possible=True))
+    return _cannot_fit(source, target, clash, kinds)
+
+
+def _may_fit(source: Any, target: Any, gap: Finding, remedy: str) -> Fit:
+    if describe(source) == "anything":
+        gap = Finding("", "", "it can be anything")
+    elif gap.why == FRACTION and not gap.source:
+        remedy = ROUND
+    return _fit("may_fit", source, target, gap, remedy)
+
+
+def _cannot_fit(source: Any, target: Any, clash: Finding, kinds: tuple[Sequence[Kind], Sequence[Kind]]) -> Fit:
+    if describe(source) == BLOB:
+        remedy = remedy_for_blob(kinds[1])
+    elif describe(target) == BLOB:
+        remedy = TAKE_BLOB
+    else:
+        remedy = remedy_for(*kinds, possible=False)
+    if clash.why == IMPOSSIBLE:
+        mine, theirs = _line_at(source, clash.source), _line_at(target, clash.target)
+        why = f"{mine} is never {theirs}" if theirs != "nothing" else "no value is accepted"
+        clash = Finding(clash.source, clash.target, why)
+    return _fit("cannot_fit", source, target, clash, remedy)
+
+
+def _line_at(schema: Any, pointer: str | None) -> str:
+    whole = Part(schema, schema, "", "source")
+    found = resolve(whole, "#" + quote(pointer or ""))
+    return describe((found or whole).schema, schema)
 
 
 def _fit(answer: Answer, source: Any, target: Any, finding: Finding, remedy: str) -> Fit:

@@ -8,15 +8,18 @@ from typing import Any, Final
 from flowcore.compatibility.parts import NotASchema, Part, resolve
 from flowcore.values import BLOB_KEY, show
 
-__all__ = ["describe"]
+__all__ = ["BLOB", "describe"]
+
+#: The line of a schema of Blobs.
+BLOB: Final = "Blob"
 
 _DEEPEST: Final = 3
 _MOST_LISTED: Final = 4
 _LONGEST: Final = 100
 
 
-def describe(schema: Any) -> str:
-    """What values a schema means; details that make it long are left out.
+def describe(schema: Any, root: Any = None) -> str:
+    """What values a schema means; details that make it long are left out. References lead into `root`, or itself.
 
     >>> describe({"type": "array", "items": {"type": ["integer", "null"]}})
     'array of integer or null'
@@ -25,7 +28,7 @@ def describe(schema: Any) -> str:
     >>> describe({"enum": ["GET", "PUT"]}), describe(True), describe(False)
     ("'GET' or 'PUT'", 'anything', 'nothing')
     """
-    text = _line(Part(schema, schema, "", "source"), _DEEPEST)
+    text = _line(Part(schema, schema if root is None else root, "", "source"), _DEEPEST)
     return text if len(text) <= _LONGEST else text[: _LONGEST - 1] + "…"
 
 
@@ -33,11 +36,11 @@ def _line(part: Part, depth: int) -> str:
     schema = part.schema
     if isinstance(schema, bool):
         return "anything" if schema else "nothing"
-    if not isinstance(schema, Mapping):
+    if not isinstance(schema, dict):
         return "no schema"
     values = [schema["const"]] if "const" in schema else schema.get("enum")
     if isinstance(values, list | tuple):
-        return _joined(map(show, values)) or "nothing"
+        return _joined(map(show, values)) if values else "nothing"
     if depth and "$ref" in schema:
         try:
             found = resolve(part, schema["$ref"])
@@ -90,16 +93,16 @@ def _type_line(name: str, part: Part, depth: int) -> str:
         return _object_line(schema)
     if name in ("integer", "number"):
         return name + _bounds_line(schema)
-    return name
+    return name + _text_line(schema) if name == "string" else name
 
 
 def _object_line(schema: Mapping[str, Any]) -> str:
     properties, required = schema.get("properties"), schema.get("required")
-    names = list(properties) if isinstance(properties, Mapping) else []
+    names = list(properties) if isinstance(properties, dict) else []
     if isinstance(required, list | tuple):
         names += [name for name in required if isinstance(name, str) and name not in names]
     if names == [BLOB_KEY]:
-        return "Blob"
+        return BLOB
     more = ", …" if len(names) > _MOST_LISTED else ""
     return f"object with {', '.join(names[:_MOST_LISTED])}{more}" if names else "object"
 
@@ -109,10 +112,17 @@ def _bounds_line(schema: Mapping[str, Any]) -> str:
     return "".join(f" {word} {show(schema[keyword])}" for keyword, word in words if keyword in schema)
 
 
+def _text_line(schema: Mapping[str, Any]) -> str:
+    words = (("minLength", "from"), ("maxLength", "to"))
+    lengths = "".join(f" {word} {show(schema[keyword])}" for keyword, word in words if keyword in schema)
+    pattern = f" matching {show(schema['pattern'])}" if "pattern" in schema else ""
+    return (f"{lengths} characters" if lengths else "") + pattern
+
+
 def _joined(lines: Iterable[str], word: str = "or") -> str:
     listed = list(dict.fromkeys(lines))
     if len(listed) > _MOST_LISTED:
         listed = [*listed[:_MOST_LISTED], "…"]
     if len(listed) <= 1:
-        return "".join(listed)
+        return listed[0] if listed else "no schema"
     return f"{', '.join(listed[:-1])} {word} {listed[-1]}"

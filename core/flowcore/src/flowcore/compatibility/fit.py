@@ -33,19 +33,21 @@ class Fit:
     def message(self) -> str:
         """One sentence that names both schemas, empty when all fits.
 
-        >>> Fit(answer="cannot_fit", source="string", target="integer", why="no value can be both").message
-        'string does not fit integer: no value can be both.'
+        >>> Fit(answer="cannot_fit", source="string", target="integer", why="a string is no number").message
+        'string does not fit integer: a string is no number.'
         """
         if self.answer == "fits":
             return ""
         verb = "may not fit" if self.answer == "may_fit" else "does not fit"
-        places = [
-            f"{pointer!r} of the {side}"
-            for pointer, side in ((self.source_pointer, "first"), (self.target_pointer, "second"))
-            if pointer
-        ]
-        place = f" ({', '.join(places)})" if places else ""
-        return f"{self.source} {verb} {self.target}: {self.why}{place}."
+        return f"{self.source} {verb} {self.target}: {self.why}{self._place}."
+
+    @property
+    def _place(self) -> str:
+        if not self.source_pointer and not self.target_pointer:
+            return ""
+        if self.source_pointer == self.target_pointer:
+            return f" (at {self.source_pointer!r} of both)"
+        return f" (at {self.source_pointer!r} of the first and {self.target_pointer!r} of the second)"
 
 
 #: Every value fits.

@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from flowcore.compatibility.branches import Kind
 from flowcore.compatibility.equality import is_number, key_of
-from flowcore.compatibility.parts import Conjunction, NotASchema, Part, child
+from flowcore.compatibility.parts import Budget, Conjunction, NotASchema, Part, child
 
 __all__ = [
     "KINDS",
@@ -38,12 +38,20 @@ def types_of(part: Part) -> tuple[str, ...] | None:
     return tuple(dict.fromkeys(named))
 
 
-def values_of(part: Part) -> Mapping[Any, Any] | None:
+def values_of(part: Part, budget: Budget) -> Mapping[Any, Any] | None:
     """The values that `enum` and `const` list, by their keys; None where there is neither."""
+    key = id(part.schema)
+    if key not in budget.listed_values:
+        budget.listed_values[key] = _values_of(part, budget)
+    return budget.listed_values[key]
+
+
+def _values_of(part: Part, budget: Budget) -> Mapping[Any, Any] | None:
     schema = part.schema
     values: dict[Any, Any] | None = None
     try:
         if "enum" in schema:
+            budget.spend(len(listed(part, "enum")))
             values = {key_of(value): value for value in listed(part, "enum")}
         if "const" in schema:
             key = key_of(schema["const"])
@@ -78,7 +86,7 @@ def mapping(part: Part, keyword: str) -> Mapping[str, Any]:
     value = part.schema.get(keyword)
     if value is None and keyword not in part.schema:
         return {}
-    if not isinstance(value, Mapping):
+    if not isinstance(value, dict):
         raise NotASchema(part, f"its {keyword} is no object")
     return value
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any, Final, Literal, TypeAlias
+from typing import Any, Final, Literal, NamedTuple, TypeAlias
 from urllib.parse import unquote
 
 from flowcore.values import pointer_of
@@ -17,8 +17,7 @@ Side: TypeAlias = Literal["source", "target"]
 _MOST_STEPS: Final = 5_000
 
 
-@dataclass(frozen=True, slots=True)
-class Part:
+class Part(NamedTuple):  # a third of the time of a frozen dataclass, and there are many
     """A schema inside one of the two schemas, at `pointer`; its references lead into `root`."""
 
     schema: Any
@@ -67,12 +66,14 @@ class OutOfSteps(Exception):  # noqa: N818 - it says what happened
 
 
 class Budget:
-    """The steps that are left for one comparison."""
+    """The steps that are left for one comparison, and what need not be done twice in it."""
 
-    __slots__ = ("steps",)
+    __slots__ = ("listed_values", "steps")
 
     def __init__(self) -> None:
         self.steps = _MOST_STEPS
+        #: The values that `enum` and `const` list, by the identity of their schema.
+        self.listed_values: dict[int, Mapping[Any, Any] | None] = {}
 
     def spend(self, steps: int = 1) -> None:
         """Take steps. Raises OutOfSteps when there are none left."""
@@ -101,13 +102,13 @@ def resolve(part: Part, reference: Any) -> Part | None:
         return None
     found, pointer = part.root, unquote(reference[1:])
     for step in _steps(pointer):
-        if isinstance(found, Mapping) and step in found:
+        if isinstance(found, dict) and step in found:
             found = found[step]
         elif isinstance(found, list) and step.isdecimal() and int(step) < len(found):
             found = found[int(step)]
         else:
             return None
-        if isinstance(found, Mapping) and "$id" in found:
+        if isinstance(found, dict) and "$id" in found:
             return None  # a document of its own, with references of its own
     return Part(found, part.root, pointer, part.side)
 

@@ -20,13 +20,14 @@ from flowcore.compatibility.sameness import same_keywords, same_schema
 from flowcore.compatibility.scalars import number_clash, number_gap, string_clash, string_gap
 from flowcore.values import show
 
-__all__ = ["Prover"]
+__all__ = ["IMPOSSIBLE", "Prover"]
 
 _MOST_NESTED: Final = 40
 #: `not` inside `not` of the same value, each of which needs a proof inside a proof.
 _MOST_ASIDES: Final = 4
 _TOO_DEEP: Final = Finding(None, None, "it is nested too deeply to compare")
-_IMPOSSIBLE: Final = Finding(None, None, "no value can be both")
+#: What is to be said of parts that have no type in common, or no value for many reasons.
+IMPOSSIBLE: Final = "no value can be both"
 
 _ARTICLES: Final[Mapping[Kind, str]] = {
     "null": "null",
@@ -63,7 +64,8 @@ class Prover:
 
     def within(self, source: Conjunction, target: Conjunction) -> Finding | None:
         """None when every value of `source` is one of `target`, else what stands against it."""
-        goal = (frozenset(part.key for part in source), frozenset(part.key for part in target))
+        self.budget.spend()
+        goal = (frozenset([part.key for part in source]), frozenset([part.key for part in target]))
         if goal in self._proved:
             return None
         if goal in self._unproved:
@@ -88,9 +90,10 @@ class Prover:
 
     def nothing_in(self, parts: Conjunction) -> Finding | None:
         """Why no value is in all the parts; None when there may be one."""
-        goal = (frozenset(part.key for part in parts), None)
+        self.budget.spend()
+        goal = (frozenset([part.key for part in parts]), None)
         if goal in self._proved:
-            return self._proved[goal] or _IMPOSSIBLE
+            return self._proved[goal] or Finding(None, None, IMPOSSIBLE)
         if goal in self._unproved or self._depth >= _MOST_NESTED:
             return None
 
@@ -108,7 +111,7 @@ class Prover:
             clashes.append(clash)
         self._depth -= 1
         places = [next((part.pointer for part in parts if part.side == side), None) for side in ("source", "target")]
-        clash = (clashes[0] if len(clashes) == 1 else _IMPOSSIBLE).within(*places)
+        clash = (clashes[0] if len(clashes) == 1 else Finding(None, None, IMPOSSIBLE)).within(*places)
         self._proved[goal] = clash
         return clash
 
@@ -159,8 +162,10 @@ class Prover:
     def _gap(self, branch: Branch, target: Part) -> Finding | None:
         """What keeps the branch's values from being the target's."""
         self.budget.spend()
-        if any(part.key == target.key for part in branch.parts):
-            return None
+        schema, root = target.schema, target.root
+        for part in branch.parts:
+            if part.schema is schema and part.root is root:
+                return None
         if branch.values is not None:
             return self._values_gap(branch, target)
         gaps = []
@@ -180,6 +185,7 @@ class Prover:
 
     def _values_gap(self, branch: Branch, target: Part) -> Finding | None:
         for value in (branch.values or {}).values():
+            self.budget.spend()
             if not self.accepts(target, value) and not self._rejected(branch, value):
                 source = branch.parts[0].pointer if branch.parts else None
                 return Finding(source, target.pointer, f"it can be {show(value)}")

@@ -57,6 +57,7 @@ _NO_LIMITS: Final[Mapping[Kind, Limits | None]] = {
     "array": Arrays(),
     "object": Objects(),
 }
+_INTEGERS: Final = Numbers(integer=True)
 _VALUES: Final[Mapping[Kind, Mapping[Any, Any]]] = {"null": _NULL, "boolean": _BOOLEANS}
 _ANYTHING: Final = tuple(Branch(kind, (), _NO_LIMITS[kind], _VALUES.get(kind)) for kind in KINDS)
 
@@ -96,12 +97,12 @@ class Reader:
             return _anything_but(part)
         if schema is False:
             return ()
-        if not isinstance(schema, Mapping):
+        if not isinstance(schema, dict):
             raise NotASchema(part, "it is neither an object nor true or false")
         if "$id" in schema and schema is not part.root:
             # A document of its own: what its references mean cannot be known from here.
             return _anything_but(part, Extra("$id", part))
-        branches = _own_branches(part)
+        branches = _own_branches(part, self.budget)
         if "$ref" in schema:
             found = resolve(part, schema["$ref"])
             branches = self._both(branches, found) if found else _narrowed(branches, Extra("$ref", part))
@@ -142,12 +143,12 @@ def _narrowed(branches: tuple[Branch, ...], extra: Extra) -> tuple[Branch, ...]:
     return tuple(Branch(one.kind, one.parts, one.limits, one.values, (*one.extras, extra)) for one in branches)
 
 
-def _own_branches(part: Part) -> tuple[Branch, ...]:
+def _own_branches(part: Part, budget: Budget) -> tuple[Branch, ...]:
     """What the keywords beside `$ref` and the alternatives say."""
     schema = part.schema
     types = types_of(part)
-    values = values_of(part) if "enum" in schema or "const" in schema else None
-    extras = [(keyword, kind) for keyword, kind in _EXTRAS.items() if keyword in schema]
+    values = values_of(part, budget) if "enum" in schema or "const" in schema else None
+    extras = schema.keys() & _EXTRAS.keys()
     kinds: Sequence[Kind] = KINDS
     if types is not None:
         kinds = tuple(dict.fromkeys("number" if name == "integer" else name for name in types))  # type: ignore[misc]
@@ -159,21 +160,26 @@ def _own_branches(part: Part) -> tuple[Branch, ...]:
             own_values = {key: value for key, value in values.items() if kind_of_value(value) == kind}
             if not own_values:
                 continue
-        limits: Limits | None = None
-        match kind:
-            case "number":
-                limits = _numbers(part, integer=types is not None and "number" not in types)
-            case "string":
-                limits = _strings(part)
-            case "array":
-                limits = _arrays(part)
-            case "object":
-                limits = _objects(part)
-            case "null" | "boolean":
-                pass
-        own = tuple(Extra(keyword, part) for keyword, only in extras if only in (None, kind)) if extras else ()
+        limits = _limits(part, kind, integer=types is not None and "number" not in types)
+        own = tuple(Extra(keyword, part) for keyword in sorted(extras) if _EXTRAS[keyword] in (None, kind))
         branches.append(Branch(kind, parts, limits, own_values, own))
     return tuple(branches)
+
+
+def _limits(part: Part, kind: Kind, *, integer: bool) -> Limits | None:
+    if len(part.schema) == 1 and "type" in part.schema:  # most schemas of ports
+        return _INTEGERS if integer and kind == "number" else _NO_LIMITS[kind]
+    match kind:
+        case "number":
+            return _numbers(part, integer=integer)
+        case "string":
+            return _strings(part)
+        case "array":
+            return _arrays(part)
+        case "object":
+            return _objects(part)
+        case _:
+            return None
 
 
 def _numbers(part: Part, *, integer: bool) -> Numbers:

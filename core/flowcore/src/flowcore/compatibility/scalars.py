@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import math
+from typing import Final
 
 from flowcore.compatibility.branches import Numbers, Strings
 from flowcore.compatibility.parts import Finding
 
-__all__ = ["number_clash", "number_gap", "string_clash", "string_gap"]
+__all__ = ["FRACTION", "number_clash", "number_gap", "string_clash", "string_gap"]
+
+
+FRACTION: Final = "it can have a fraction"
 
 
 def number_gap(mine: Numbers, theirs: Numbers) -> Finding | None:
     """What keeps some number of `mine` from being one of `theirs`."""
     if theirs.integer and not mine.integer and not any(isinstance(multiple, int) for multiple in mine.multiples):
-        return _finding("it can have a fraction")
+        return _finding(FRACTION)
     low, high = theirs.low, theirs.high
     if low is not None and (mine.low is None or (low, theirs.low_open) > (mine.low, mine.low_open)):
         return _finding(f"it can be {low} or less" if theirs.low_open else f"it can be less than {low}")

@@ -344,6 +344,10 @@ class Machine:
         if self.stopped is None:
             self.stopped = "failed"
 
+    def replace_error(self, error: ErrorObject) -> None:
+        """What stopped the run would have been answered, were it not for this."""
+        self._first_error = error
+
     def restart(self) -> None:
         """All nodes start again from the same inputs."""
         self._begin_again()

@@ -11,7 +11,7 @@ a hundred cost an execution a few percent.
 from __future__ import annotations
 
 import asyncio
-from typing import Final
+from typing import ClassVar, Final
 
 from flowcore.contracts import Page, Store
 from flowcore.events import Event, ExecutionId
@@ -48,6 +48,9 @@ class ExecutionLog:
         "seq",
     )
 
+    #: Whether events become durable some time after they were decided.
+    is_blocking: ClassVar[bool] = False
+
     def __init__(self, execution_id: ExecutionId, store: Store, *, seq: int) -> None:
         self.execution_id = execution_id
         self._store = store
@@ -63,6 +66,14 @@ class ExecutionLog:
         self._pausing = False
         #: What was read last, which a hundred followers ask for one after the other: (after, limit, seq, page).
         self._page: tuple[int, int, int, Page] | None = None
+
+    @property
+    def durable_seq(self) -> int:
+        """The seq of the latest event that is as durable as it will be."""
+        return self.seq
+
+    async def until_durable(self, seq: int) -> None:
+        """Return when all events up to `seq`, which are decided, are durable. Here they are."""
 
     def append(self, event: Event) -> None:
         """Take the next event; its `seq` is one more than the latest."""

@@ -164,8 +164,8 @@ def _only(value: Any, wanted: Collection[Steps], steps: Steps) -> Any:
 def _checker(
     schema: CompiledSchema, config: CompiledValue, workflows: Iterable[Steps], node: WorkflowNode, node_type: NodeType
 ) -> Callable[[dict[str, Any]], None]:
-    # Documents were checked as they were written, and are not looked at for each attempt.
-    left_out = tuple(pointer_of(*place) for place in workflows)
+    # Documents were checked as they are written; for each attempt something empty stands for them.
+    documents = tuple(pointer_of(*place) + "/" for place in workflows)
 
     def check(resolved: dict[str, Any]) -> None:
         for problem in schema.problems(
@@ -174,9 +174,10 @@ def _checker(
             "config",
             whose=f" of node {node.id!r} ({node_type.id}), as resolved",
             remedy=f"Correct what its expressions give; `flow nodes show {node_type.id}` prints the schema.",
-            dynamic=left_out,
             hide_values="secrets" in config.roots,
         ):
+            if (problem.pointer + "/").startswith(documents):
+                continue
             raise FatalNodeError(problem.message, code=problem.code, remedy=problem.remedy)
 
     return check

@@ -227,6 +227,6 @@ def _as_json(value: Any) -> Any:
         case Blob():
             return value.to_json()
         case Body():
-            return value.name or {}  # its document was checked where it is written
+            return value.name or {"nodes": []}  # its document was checked where it is written
         case _:
             return value

@@ -44,7 +44,7 @@ def embed_files(source: str | bytes | dict[str, Any], folder: Path, types: TypeS
     files, 16 deep, not in circles and 8 MiB in all. What is wrong with the document otherwise is passed over: a
     check of it tells that.
     """
-    document = source if isinstance(source, dict) else read_json(source).value
+    document = read_json(source).value if isinstance(source, str | bytes) else source
     embedding = _Embedding(types)
     made = embedding.in_document(document, _Place(pointer="", folder=folder, files=()))
     return Embedded(document=source if made is document else made, problems=tuple(embedding.problems.told()))

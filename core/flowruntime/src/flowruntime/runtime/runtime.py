@@ -27,7 +27,7 @@ from flowruntime.runtime.library import WorkflowLibrary
 from flowruntime.runtime.plans import PlanCache
 from flowruntime.runtime.starting import fired_trigger, read_inputs
 from flowruntime.secrets import EnvironmentSecrets
-from flowruntime.stores import MemoryStore
+from flowruntime.stores import MEMORY, store_for
 
 if TYPE_CHECKING:
     import httpx
@@ -44,7 +44,8 @@ class Runtime:
         print(result.status, result.outputs)
     ```
 
-    `db` is where executions are kept: `memory:` keeps them in this process only. `nodes` are functions and classes
+    `db` is where executions are kept: `memory:` keeps them in this process only, `sqlite:///relative/path.db` and
+    `sqlite:////absolute/path.db` in a file. What a database keeps is on the disk before anybody is told. `nodes` are functions and classes
     (or modules of them) decorated with `@node`; their ids begin with `local.`. `net` is `open`, or `public` to refuse
     every address that is not public, except `HOST:PORT` in `allow_net`. `max_executions` run at the same time, others
     are pending; None is no limit. With a `seed` the jitter of delays is the same in every process: with a manual clock
@@ -53,7 +54,7 @@ class Runtime:
 
     def __init__(
         self,
-        db: str = "memory:",
+        db: str = MEMORY,
         *,
         name: str | None = None,
         net: Literal["open", "public"] = "open",
@@ -64,8 +65,6 @@ class Runtime:
         max_executions: int | None = None,
         seed: int | None = None,
     ) -> None:
-        if db != "memory:":
-            raise StoreError(f"The database {db!r} cannot be used yet.", code="store.url", remedy="Use 'memory:'.")
         self.name = name
         self._net = net
         self._allow_net = tuple(allow_net)
@@ -74,7 +73,7 @@ class Runtime:
             self.registry = self.registry.with_local(local)
         self._clock: Clock = SystemClock() if clock is None else clock
         self._secrets = EnvironmentSecrets()
-        self._journal = Journal(MemoryStore())
+        self._journal = Journal(store_for(db))
         self._schemas = SchemaCache()
         self._supervisor = Supervisor(
             journal=self._journal,
@@ -97,6 +96,7 @@ class Runtime:
     async def __aenter__(self) -> Self:
         if self._tasks is not None:
             raise InstallationError("The runtime is running already.", remedy="Enter each Runtime once.")
+        await self._journal.open()
         self._tasks = anyio.create_task_group()
         await self._tasks.__aenter__()
         self._watch = anyio.CancelScope()
@@ -118,11 +118,20 @@ class Runtime:
             if self._http is not None:
                 await self._http.aclose()
                 self._http = None
+            await self._close_journal(quietly=error is not None)
         finally:
             self._watch.cancel()
             self._tasks = None
             # The block's own exception is not handed to the task group, which would wrap it in an ExceptionGroup.
             await tasks.__aexit__(None, None, None)
+
+    async def _close_journal(self, *, quietly: bool) -> None:
+        """Make durable what is left. Raises StoreError when that cannot be, unless an error is on its way already."""
+        try:
+            await self._journal.close()
+        except StoreError:
+            if not quietly:
+                raise
 
     async def _keep_time(self) -> None:
         with self._watch:
@@ -151,7 +160,11 @@ class Runtime:
         cancels the execution. Raises WorkflowInvalid with all problems of document and inputs.
         """
         self._require_tasks()
-        return await self._supervisor.run(self._create(document, inputs, trigger))
+        executor = self._create(document, inputs, trigger)
+        result = await self._supervisor.run(executor)
+        if executor.log.is_blocking:
+            await executor.log.until_durable(executor.log.seq)
+        return result
 
     def run_sync(
         self, document: Document, inputs: Mapping[str, Value] | None = None, *, trigger: str | None = None
@@ -171,26 +184,34 @@ class Runtime:
         self._require_tasks()
         executor = self._create(document, inputs, trigger)
         self._supervisor.start(executor)
+        if executor.log.is_blocking:
+            try:
+                await executor.log.until_durable(1)
+            except StoreError:
+                executor.cancel("its first event could not be kept")
+                raise
         return executor.log.execution_id
 
     async def wait(self, execution_id: str) -> ExecutionResult:
         """The result of a submitted execution, once it has ended. Raises ExecutionError for an unknown one."""
         result = await self._supervisor.wait(execution_id)
-        if result is None:
-            total = len(self._journal.record(execution_id).workflow.nodes)
-            result = self.snapshot(execution_id).result(total)
-        return result
+        await self._journal.until_durable(execution_id)
+        if result is not None:
+            return result
+        if self._journal.blocking:
+            return await anyio.to_thread.run_sync(self._result, execution_id)
+        return self._result(execution_id)
 
     def follow(self, execution_id: str, after: int = 0) -> Following:
         """Events of an execution with a seq greater than `after`, as they come, until its end.
 
         Late followers get the past first. A HistoryGap stands where the memory journal has moved on. Raises
-        ExecutionError for an unknown execution.
+        ExecutionError for an unknown execution; with a database, when it is iterated over.
         """
         return self._journal.follow(execution_id, after)
 
     def snapshot(self, execution_id: str) -> Execution:
-        """The execution as it stands: the fold of its events."""
+        """The execution as it stands: the fold of its events. A database is read in the calling thread."""
         self._journal.record(execution_id)
         execution = Execution(execution_id=ExecutionId(execution_id))
         while events := self._journal.read(execution_id, execution.seq).events:
@@ -211,6 +232,10 @@ class Runtime:
         self._supervisor.signal(execution_id, name, value)
 
     # --- inside -------------------------------------------------------------------------------------
+
+    def _result(self, execution_id: str) -> ExecutionResult:
+        total = len(self._journal.record(execution_id).workflow.nodes)
+        return self.snapshot(execution_id).result(total)
 
     def _check(self, document: Document, library: Library | None = None) -> Checked:
         return check_workflow(document, self.registry, self._schemas, self.workflows if library is None else library)

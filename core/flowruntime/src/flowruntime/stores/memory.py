@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from itertools import islice
 
-from flowcore.contracts import ExecutionRecord, Page
+from flowcore.contracts import Change, ExecutionRecord, ExecutionSummary, Page
 from flowcore.errors import StoreError
 from flowcore.events import Event, ExecutionId, WorkflowCompleted
 from flowcore.executions import Status
@@ -18,10 +19,12 @@ RING_EVENTS = 100_000
 
 
 class _Log:
-    __slots__ = ("events", "first_seq", "status", "workflow")
+    __slots__ = ("events", "first_seq", "named", "started_us", "status", "workflow")
 
-    def __init__(self, workflow: Workflow, first: Event) -> None:
+    def __init__(self, workflow: Workflow, first: Event, named: Mapping[str, Workflow]) -> None:
         self.workflow = workflow
+        self.named = named
+        self.started_us = first.at_us
         self.events: list[Event] = [first]
         self.first_seq = 1
         self.status: Status = "running"
@@ -38,11 +41,20 @@ class MemoryStore:
         self._finished: deque[ExecutionId] = deque()
         self._finished_events = 0
 
-    def create(self, execution_id: ExecutionId, workflow: Workflow, first: Event) -> None:
+    def open(self) -> None:
+        """Nothing needs to be done."""
+
+    def commit(self, changes: Sequence[Change]) -> list[StoreError | None]:
+        """Keep several changes, one after the other."""
+        return [self._refusal(change) for change in changes]
+
+    def create(
+        self, execution_id: ExecutionId, workflow: Workflow, first: Event, named: Mapping[str, Workflow] | None = None
+    ) -> None:
         """Keep a new execution."""
         if execution_id in self._logs:
             raise StoreError(f"There is an execution {execution_id!r} already.", code="store.exists")
-        self._logs[execution_id] = _Log(workflow, first)
+        self._logs[execution_id] = _Log(workflow, first, named or {})
 
     def append(self, execution_id: ExecutionId, events: Sequence[Event]) -> None:
         """Keep the next events."""
@@ -78,7 +90,30 @@ class MemoryStore:
         log = self._logs.get(execution_id)
         if log is None:
             return None
-        return ExecutionRecord(execution_id=execution_id, workflow=log.workflow, status=log.status)
+        return ExecutionRecord(
+            execution_id=execution_id, workflow=log.workflow, status=log.status, named=dict(log.named)
+        )
+
+    def executions(
+        self, *, before: ExecutionId | None = None, status: Status | None = None, limit: int = 100
+    ) -> list[ExecutionSummary]:
+        """The executions that began last and are still kept, the newest first."""
+        newest = iter(reversed(self._logs.items()))
+        if before is not None:
+            self._log(before)
+            next(execution_id for execution_id, _ in newest if execution_id == before)
+        fitting = ((execution_id, log) for execution_id, log in newest if status in (None, log.status))
+        return [
+            ExecutionSummary(
+                execution_id=execution_id,
+                workflow_id=log.workflow.id,
+                status=log.status,
+                seq=log.events[-1].seq,
+                started_us=log.started_us,
+                ended_us=log.events[-1].at_us if isinstance(log.events[-1], WorkflowCompleted) else None,
+            )
+            for execution_id, log in islice(fitting, limit)
+        ]
 
     def close(self) -> None:
         """Forget everything."""
@@ -95,6 +130,18 @@ class MemoryStore:
                 code="execution.unknown",
                 remedy="It may have left the memory store, which keeps the latest only.",
             ) from None
+
+    def _refusal(self, change: Change) -> StoreError | None:
+        execution_id, events, workflow, named = change
+        try:
+            if workflow is not None:
+                self.create(execution_id, workflow, events[0], named)
+                events = events[1:]
+            if events:
+                self.append(execution_id, events)
+        except StoreError as error:
+            return error
+        return None
 
     def _forget_oldest(self) -> None:
         while self._finished_events > self._ring_events and len(self._finished) > 1:

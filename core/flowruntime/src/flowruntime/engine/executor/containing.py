@@ -165,16 +165,20 @@ def _fail(execution: Executor, opened: Opened, raised: BaseException) -> None:
     opened.failure = raised
     node_id = opened.frame.machine.plan.nodes[opened.index].id
     for child in list(opened.children.values()):
-        if child.machine.stopped is None:
-            child.machine.cancel()
-            stop(execution, child, f"{node_id!r} failed", None)
+        _stop_child(execution, child, f"{node_id!r} failed")
 
 
 def _cancel_children(execution: Executor, opened: Opened, start: int) -> None:
     for item, child in list(opened.children.items()):
-        if item is not None and item >= start and child.machine.stopped is None:
-            child.machine.cancel()
-            stop(execution, child, "the loop was left", None)
+        if item is not None and item >= start:
+            _stop_child(execution, child, "the loop was left")
+
+
+def _stop_child(execution: Executor, child: Frame, why: str) -> None:
+    child.is_final = True
+    if child.machine.stopped is None:
+        child.machine.cancel()
+        stop(execution, child, why, None)
 
 
 def _open_child(execution: Executor, opened: Opened, child: Child) -> None:

@@ -63,7 +63,6 @@ class Executor:
         "_on_end",
         "_started_us",
         "ended",
-        "is_cancelled",
         "jitter",
         "leftovers",
         "limit_ms",
@@ -109,8 +108,6 @@ class Executor:
         self.spare: Worker | None = None
         self.limit_ms = top.machine.plan.workflow.settings.max_execution_time_ms or DEFAULT_EXECUTION_TIME_MS
         self.times = Timetable(self._on_time, watchdog, started_us + round(self.limit_ms * 1000))
-        #: Whether somebody wants it to end: it does not start again then.
-        self.is_cancelled = False
         #: What the execution came to, once it has ended; `ended` rings then.
         self.result: ExecutionResult | None = None
         self.ended = Bell()
@@ -149,7 +146,7 @@ class Executor:
 
     def cancel(self, why: str = "the execution was cancelled") -> None:
         """Start nothing more and cancel what runs. Ends soon after, with status `cancelled`."""
-        self.is_cancelled = True
+        self.top.is_final = True
         if self.result is None and (self.top.machine.stopped is None or self.top.restart_at_us is not None):
             self.top.machine.cancel()
             stop(self, self.top, why, None)
@@ -179,6 +176,7 @@ class Executor:
         self.workers.add(worker)
         if self.times.idle_since_us is not None:
             self.times.busy(self.now())
+            self.rearm()  # for the limit, which holds again
         try:
             await make_attempts(self, worker)
         except Exception as error:  # noqa: BLE001 - a fault of the engine ends this execution and no other
@@ -218,19 +216,26 @@ class Executor:
         """Called when something has changed outside of a worker, or when one leaves."""
         if self.result is not None or self.spare is not None:
             return
-        if self.top.machine.stopped is not None:
-            if not self.workers:
-                self._settle()
-        elif self.runnable and self.top.machine.has_room():
+        self._settle()
+        if self.over:
+            return
+        if self.runnable and self.top.machine.has_room():
             self.schedule_spare()
         elif not self.workers:
             self._idle()
 
     def _settle(self) -> None:
-        """The execution was stopped and nothing runs any more: documents end, from the inside out."""
+        """Look at the documents in which nothing can be taken: they may have come to their ends. Needs no slot."""
+        blocked = 0
         try:
-            while self.runnable and self.result is None:
-                frame = self.runnable.popleft()
+            while blocked < len(self.runnable):
+                frame = self.runnable[0]
+                if frame.machine.ready and frame.machine.stopped is None:
+                    blocked += 1
+                    self.runnable.rotate(-1)
+                    continue
+                blocked = 0
+                self.runnable.popleft()
                 frame.queued = False
                 self.rest(frame)
         except Exception as error:  # noqa: BLE001 - as in `_work`
@@ -239,7 +244,7 @@ class Executor:
     def _idle(self) -> None:
         machine = self.top.machine
         waits = machine.until_us or machine.signals or machine.contained or self.top.restart_at_us is not None
-        if not waits:
+        if not waits and machine.stopped is None:
             self.break_down(InternalError("The engine came to rest with nodes left to run."))
             return
         self.times.idle(self.now())
@@ -265,7 +270,7 @@ class Executor:
             frame.recorder.skips()
         if self.result is not None or not machine.finished:
             return
-        if not self.is_cancelled and may_begin_again(frame):
+        if may_begin_again(self, frame):
             begin_again(self, frame)
         elif frame.owner is None:
             self._complete()

@@ -37,6 +37,7 @@ class Frame:
         "hot",
         "idle_before_us",
         "instances",
+        "is_final",
         "item",
         "limit_us",
         "machine",
@@ -83,6 +84,8 @@ class Frame:
         self.run_attempt = 1
         #: When all nodes start again after a failure; None while they run.
         self.restart_at_us: int | None = None
+        #: Whether somebody else wants it to end: it does not start again then.
+        self.is_final = False
         #: When the document's own time limit is over.
         self.limit_us = NEVER_US
         #: How long the execution had been idle when that was set, which does not count.
@@ -103,6 +106,15 @@ class Frame:
         if self._recorder is None:
             self._recorder = Recorder(self.machine, self.run, self._now)
         return self._recorder
+
+    def expects(self, due_us: int, index: int) -> bool:
+        """Whether something of this node, or with -1 of the document, is still to happen at that time."""
+        if index < 0:
+            return due_us in (self.restart_at_us, self.limit_us)
+        opened = self.opened.get(index)
+        if opened is not None and opened.deadline_us == due_us:
+            return True
+        return self.machine.until_us.get(index) == due_us or index in self.run.sayings
 
     def walk(self) -> Iterator[Frame]:
         """This frame and all below it."""

@@ -21,13 +21,14 @@ GRACE_US: Final = 10_000_000
 
 
 def stop(execution: Executor, frame: Frame, why: str, current: Worker | None) -> None:
-    """The machine of a document was stopped: so are those of its containers' children.
+    """The machine of a document was stopped: so are those of its containers' children, which do not start again.
 
     `current` is the worker that finds this out in its own attempt, which is not cancelled.
     """
     stopped = set(frame.walk())
     for below in stopped:
         below.machine.cancel()
+        below.is_final = below.is_final or below is not frame
         below.why_stopped = why
         below.restart_at_us = None
         below.recorder.end_waiting(why)

@@ -10,12 +10,14 @@ from __future__ import annotations
 import heapq
 import itertools
 from collections.abc import Callable, Iterator
+from typing import Final
 
 from flowruntime.engine.executor.frames import Frame
 from flowruntime.engine.watchdog import NEVER_US, Watchdog
 
 __all__ = ["Timetable"]
 
+_COMPACT_FROM: Final = 256
 #: Breaks ties, so that frames are never compared.
 _count = itertools.count()
 
@@ -28,6 +30,7 @@ class Timetable:
     """
 
     __slots__ = (
+        "_compact_at",
         "_entries",
         "_idle_total_us",
         "_on_time",
@@ -42,6 +45,7 @@ class Timetable:
         self._on_time: Callable[[int], int] | None = on_time
         self._watchdog = watchdog
         self._entries: list[tuple[int, int, Frame, int]] = []
+        self._compact_at = _COMPACT_FROM
         #: When the execution has been active for too long, if nothing happens in between.
         self.limit_us = limit_us
         #: Not while the execution is being stopped.
@@ -79,6 +83,11 @@ class Timetable:
     def add(self, due_us: int, frame: Frame, index: int) -> None:
         """Something of this node is due then."""
         heapq.heappush(self._entries, (due_us, next(_count), frame, index))
+        if len(self._entries) >= self._compact_at:
+            # A loop may leave many behind: the timeouts of containers that ended long before, say.
+            self._entries = [entry for entry in self._entries if entry[2].expects(entry[0], entry[3])]
+            heapq.heapify(self._entries)
+            self._compact_at = max(_COMPACT_FROM, 2 * len(self._entries))
         if due_us < self.armed_us:
             self.arm(due_us)
 

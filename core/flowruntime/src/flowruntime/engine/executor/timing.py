@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from flowcore.errors import FatalNodeError
-
 from flowruntime.authoring import Woken
 from flowruntime.engine.attempt import AttemptTimeoutError, error_object
 from flowruntime.engine.executor.containing import container_due
 from flowruntime.engine.executor.failing import attempt_failed, state_left
 from flowruntime.engine.executor.frames import Frame
+from flowruntime.engine.executor.limits import limit_moved_us, took_too_long
 from flowruntime.engine.executor.stopping import stop
 from flowruntime.engine.executor.worker import Worker
 from flowruntime.engine.machine import RETRYING, WAITING
@@ -36,7 +35,7 @@ def on_time(execution: Executor, now_us: int) -> None:
         else:
             _document_due(execution, due_us, frame)
     if execution.times.is_exceeded(now_us):
-        execution.fail(_too_long(execution.limit_ms), "the execution took too long")
+        execution.fail(took_too_long(execution, execution.top), "the execution took too long")
 
 
 def next_us(execution: Executor) -> int:
@@ -103,20 +102,10 @@ def _document_due(execution: Executor, due_us: int, frame: Frame) -> None:
             frame.recorder.skips()
         execution.enqueue(frame)
     elif frame.limit_us == due_us and frame.machine.stopped is None and not execution.over:
-        idle_us = execution.times.idle_us(execution.now()) - frame.idle_before_us
-        if idle_us:
-            frame.idle_before_us += idle_us
-            frame.limit_us += idle_us
+        frame.limit_us = limit_moved_us(execution, frame)
+        if frame.limit_us > due_us:
             execution.times.add(frame.limit_us, frame, -1)
             return
-        limit_ms = frame.run.workflow.settings.max_execution_time_ms or 0
-        frame.machine.fail(error_object(_too_long(limit_ms), node_id=None, path=frame.path, attempt=0))
+        raised = took_too_long(execution, frame)
+        frame.machine.fail(error_object(raised, node_id=None, path=frame.path, attempt=0))
         stop(execution, frame, "the workflow took too long", None)
-
-
-def _too_long(limit_ms: float) -> FatalNodeError:
-    return FatalNodeError(
-        f"The execution took longer than its limit of {limit_ms:g} ms.",
-        code="execution.timeout",
-        remedy="Raise settings.max_execution_time_ms, or split the workflow.",
-    )

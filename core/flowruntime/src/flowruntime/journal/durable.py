@@ -1,0 +1,204 @@
+"""The log of an execution whose store blocks: events are decided, then durable, then told.
+
+What is durable stays in memory for a while as well, for those who follow the execution while it runs.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from bisect import bisect_left
+from collections import deque
+from collections.abc import Callable, Mapping, Sequence
+from typing import Final
+
+from flowcore.contracts import Change, Store
+from flowcore.errors import StoreError
+from flowcore.events import Event, ExecutionId
+from flowcore.workflows import Workflow
+
+from flowruntime.journal.log import ExecutionLog
+from flowruntime.journal.writer import Kept, Writer
+
+__all__ = ["TAIL_EVENTS", "DurableLog"]
+
+#: How many of the latest durable events of a running execution are kept in memory, at least, when it has so many.
+TAIL_EVENTS: Final = 4096
+_PAUSE_SECONDS: Final = 0.0005
+_MAX_PAUSE_SECONDS: Final = 0.1
+
+
+class DurableLog(ExecutionLog):
+    """The events of one running execution, kept by a writer.
+
+    `listening` is True while nothing is decided that the writer does not know of, so that the engine's next event
+    wakes it. `take` is called on the writer's thread, all else on the loop's.
+    """
+
+    __slots__ = (
+        "_closed",
+        "_creation",
+        "_durable_seq",
+        "_on_over",
+        "_ring_planned",
+        "_tail",
+        "_tail_events",
+        "_waits",
+        "_writer",
+        "refused",
+    )
+
+    is_blocking = True
+
+    def __init__(
+        self,
+        execution_id: ExecutionId,
+        store: Store,
+        writer: Writer,
+        *,
+        workflow: Workflow,
+        named: Mapping[str, Workflow] | None,
+        first: Event,
+        on_over: Callable[[ExecutionLog], None],
+    ) -> None:
+        super().__init__(execution_id, store, seq=first.seq)
+        self._writer = writer
+        self._on_over = on_over
+        self._creation: tuple[Workflow, Mapping[str, Workflow] | None] | None = workflow, named
+        #: Why the store does not take the events of this execution, which then must not go on.
+        self.refused: StoreError | None = None
+        self._durable_seq = 0
+        #: Who waits for a seq to be durable, the lowest first.
+        self._waits: list[tuple[int, asyncio.Future[None]]] = []
+        self._tail: deque[Sequence[Event]] = deque()
+        self._tail_events = 0
+        self._ring_planned = False
+        self._closed = False
+        self.pending.append(first)
+        self.listening = True
+        self.flush()
+
+    @property
+    def durable_seq(self) -> int:
+        """The seq of the latest durable event; 0 for none."""
+        return self._durable_seq
+
+    async def until_durable(self, seq: int) -> None:
+        """Return when all events up to `seq`, which are decided, are durable.
+
+        Raises StoreError when the store refuses them, or cannot be used and does not have the execution yet.
+        """
+        if self._durable_seq >= seq:
+            return
+        if self.refused is not None:
+            raise self.refused
+        if self._durable_seq == 0 and self._writer.trouble is not None:
+            raise self._writer.trouble
+        future = asyncio.get_running_loop().create_future()
+        self._waits.insert(bisect_left(self._waits, seq, key=lambda wait: wait[0]), (seq, future))
+        await future
+
+    def flush(self) -> None:
+        """Have the writer take what is decided."""
+        if self.listening:
+            self.listening = False
+            self._writer.wake(self)
+
+    def take(self) -> Change | None:
+        """All decided events that were not taken yet. Called on the writer's thread.
+
+        The engine appends without a lock meanwhile. It looks at `listening` after it has appended; so what it appends
+        before the line below has taken effect is taken here, and for what comes after that it wakes the writer again.
+        """
+        self.listening = True
+        events = self.pending[:]
+        del self.pending[: len(events)]
+        if not events or self.refused is not None:
+            return None
+        if self._creation is None:
+            return Change(self.execution_id, events)
+        workflow, named = self._creation
+        self._creation = None
+        return Change(self.execution_id, events, workflow, named)
+
+    def kept(self, kept: Kept) -> None:
+        """The writer has written what it took, or the store has refused it."""
+        if kept.refused is not None:
+            self._refuse(kept.refused)
+            return
+        self._durable_seq = kept.events[-1].seq
+        self._tail.append(kept.events)
+        self._tail_events += len(kept.events)
+        while self._tail_events - len(self._tail[0]) >= TAIL_EVENTS:
+            self._tail_events -= len(self._tail.popleft())
+        reached = 0
+        for seq, future in self._waits:
+            if seq > self._durable_seq:
+                break
+            reached += 1
+            if not future.done():
+                future.set_result(None)
+        del self._waits[:reached]
+        if self._bell.waited_for:
+            self._plan_ring()
+        self._leave()
+
+    def trouble(self, error: StoreError) -> None:
+        """The store cannot be used. An execution that it has goes on when it can be; one that it has not is refused."""
+        if self._durable_seq == 0:
+            self._fail_waits(error)
+
+    def tail(self, after: int) -> Sequence[Event] | None:
+        """Durable events with a seq greater than `after`, some of them when there are many.
+
+        None when they are not in memory any more.
+        """
+        if after >= self._durable_seq:
+            return ()
+        if self._tail[0][0].seq > after + 1:
+            return None
+        batch = next(batch for batch in self._tail if batch[-1].seq > after)
+        return batch if batch[0].seq == after + 1 else batch[after + 1 - batch[0].seq :]
+
+    async def wait(self) -> None:
+        """Return when there is more to read, or when the execution runs here no more."""
+        self._waiting += 1
+        await self._bell.wait()
+
+    def close(self) -> None:
+        """The execution runs here no more; what is decided is still made durable and told."""
+        self._closed = True
+        self.flush()
+        self._leave()
+
+    def _leave(self) -> None:
+        if self._closed and (self._durable_seq == self.seq or self.refused is not None):
+            self._on_over(self)
+            self._bell.ring()
+
+    def _refuse(self, error: StoreError) -> None:
+        self.refused = error
+        self._fail_waits(error)
+        self._bell.ring()
+        self._leave()
+
+    def _fail_waits(self, error: StoreError) -> None:
+        waits, self._waits = self._waits, []
+        for _, future in waits:
+            if not future.done():
+                future.set_exception(error)
+
+    def _plan_ring(self) -> None:
+        """Wake a single follower at once, many of them together and not too often: each costs as much as some nodes."""
+        if self._ring_planned:
+            return
+        if self._waiting <= 1:
+            self._ring()
+            return
+        self._ring_planned = True
+        pause_seconds = min(self._waiting * _PAUSE_SECONDS, _MAX_PAUSE_SECONDS)
+        asyncio.get_running_loop().call_later(pause_seconds, self._ring)
+
+    def _ring(self) -> None:
+        self._ring_planned = False
+        self._waiting = 0
+        self._bell.ring()

@@ -1,0 +1,84 @@
+"""Opens connections to the database file, with the settings that the promise rests on."""
+
+from __future__ import annotations
+
+import sqlite3
+from pathlib import Path
+from typing import Final, Literal
+
+from flowcore.errors import StoreError
+
+from flowruntime.stores.sqlite.faults import telling_faults
+from flowruntime.stores.sqlite.schema import prepare
+
+__all__ = ["BUSY_SECONDS", "Synchronous", "connect", "open_writer"]
+
+Synchronous = Literal["full", "normal"]
+
+#: How long a connection waits for a lock of another process.
+BUSY_SECONDS: Final = 5.0
+#: The log before the database is cut to this size when its content has been taken over.
+_WAL_BYTES: Final = 64 * 1024 * 1024
+
+
+def open_writer(path: str, *, synchronous: Synchronous, busy_seconds: float = BUSY_SECONDS) -> sqlite3.Connection:
+    """A connection for writing; the file is made when there is none, and brought to the newest schema.
+
+    Raises StoreError when it cannot be written, and says why.
+    """
+    folder = Path(path).parent
+    if not folder.is_dir():
+        raise StoreError(
+            f"There is no folder {str(folder)!r} for the database {path!r}.",
+            code="store.no_folder",
+            remedy=f"Make it, or name another file: mkdir -p {str(folder)!r}.",
+        )
+    connection = connect(path, mode="rwc", busy_seconds=busy_seconds)
+    try:
+        with telling_faults(path):
+            prepare(connection, path)
+            _use_wal(connection, path)
+            connection.execute(f"PRAGMA synchronous = {synchronous}")
+            connection.execute(f"PRAGMA journal_size_limit = {_WAL_BYTES}")
+            # Whoever cannot write learns it now, and not after the first execution has begun.
+            connection.execute("BEGIN IMMEDIATE")
+            connection.execute(f"PRAGMA user_version = {_version(connection)}")
+            connection.execute("COMMIT")
+    except BaseException:
+        connection.close()
+        raise
+    return connection
+
+
+def connect(path: str, *, mode: Literal["rw", "rwc"], busy_seconds: float = BUSY_SECONDS) -> sqlite3.Connection:
+    """A connection that begins and ends its transactions itself, usable from one thread at a time.
+
+    Raises StoreError with `store.missing` when there is no such file and none is to be made.
+    """
+    if mode == "rw" and not Path(path).exists():
+        raise StoreError(
+            f"There is no database {path!r}.", code="store.missing", remedy="Check --db; `flow run --db` makes one."
+        )
+    with telling_faults(path):
+        return sqlite3.connect(
+            f"{Path(path).absolute().as_uri()}?mode={mode}",
+            uri=True,
+            isolation_level=None,
+            timeout=busy_seconds,
+            check_same_thread=False,
+        )
+
+
+def _use_wal(connection: sqlite3.Connection, path: str) -> None:
+    (mode,) = connection.execute("PRAGMA journal_mode = WAL").fetchone()
+    if mode != "wal":
+        raise StoreError(
+            f"The file system of the database {path!r} cannot share memory, which SQLite's WAL mode needs.",
+            code="store.no_wal",
+            remedy="Name a file on a local disk with --db.",
+        )
+
+
+def _version(connection: sqlite3.Connection) -> int:
+    (version,) = connection.execute("PRAGMA user_version").fetchone()
+    return int(version)
