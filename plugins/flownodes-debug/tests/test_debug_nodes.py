@@ -11,6 +11,7 @@ from flowcore.values import thaw
 from flownodes_debug.inspect import inspect
 from flownodes_debug.log import log
 from flownodes_debug.noop import noop
+from flowruntime import Runtime
 from flowruntime.authoring import Blob
 from flowruntime.registry import check_catalog
 
@@ -120,3 +121,14 @@ def test_logging_loads_no_dear_library() -> None:
 
 def test_the_committed_catalog_is_what_the_code_says() -> None:
     assert check_catalog(Path(__file__).parents[1]) == []
+
+
+async def test_noop_at_the_start_passes_on_inputs_that_the_workflow_does_not_declare() -> None:
+    document = {
+        "name": "through",
+        "inputs": {"type": "object", "properties": {"x": {}}},
+        "nodes": [{"id": "n", "node_type": "debug.noop"}],
+    }
+    async with Runtime() as runtime:
+        result = await runtime.run(document, {"x": 1, "z": 2})
+    assert result.outputs == {"n": {"x": 1, "z": 2}}

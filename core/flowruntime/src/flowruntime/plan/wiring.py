@@ -162,7 +162,8 @@ class _Wiring:
             static_fields=draft.static_fields,
             written_config=draft.written_config,
             check_config=draft.check_config,
-            output_ports=shape.output_names,
+            # Inputs that the workflow does not declare pass through, too.
+            output_ports=None if from_inputs is None and draft.node_type.outputs.passthrough else shape.output_names,
             retry_policy=resolve_retry_policy(node.retry_policy, draft.node_type.retry_policy),
             timeout_us=round((node.timeout_ms or draft.node_type.timeout_ms or DEFAULT_TIMEOUT_MS) * 1000),
             then=self._then(node.on_error),
