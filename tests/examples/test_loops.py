@@ -37,4 +37,4 @@ def test_an_order_without_lines_makes_one_empty_parcel(tmp_path: Path) -> None:
 
 def test_without_a_bay_there_is_no_label(tmp_path: Path) -> None:
     code, result = run(tmp_path, {"lines": [], "bays": []})
-    assert (code, result["error"]["node_id"], result["error"]["code"]) == (1, "label", "inputs.schema")
+    assert (code, result["error"]["node_id"], result["error"]["code"]) == (1, "label", "input.schema")

@@ -274,7 +274,9 @@ def _documents(draw: st.DrawFn, depth: int) -> dict[str, Any]:
             connections.append(
                 {"from_node": given["id"], "from_port": "error", "to_node": taker["id"], "to_port": port}
             )
-    on_error = st.sampled_from(["StopWorkflow", "StopWorkflow", "ContinueOnError", {"RetryWorkflow": {"max_attempts": 2}}])
+    on_error = st.sampled_from(
+        ["StopWorkflow", "StopWorkflow", "ContinueOnError", {"RetryWorkflow": {"max_attempts": 2}}]
+    )
     return {
         "name": f"level {depth}",
         "nodes": nodes,

@@ -288,6 +288,7 @@ class Referee:
     def take_restart(self, event: WorkflowRetrying) -> None:
         assert self.is_at_end()
         assert self.would_restart()
+        assert self.active_us < self.limit_us
         assert event.run_attempt == self.run_attempt + 1
         assert event.error["node_id"] == (self.error or {})["node_id"]
         delay_ms = self.delay_ms(_DEFAULTS, self.run_attempt)
@@ -298,7 +299,9 @@ class Referee:
 
     def take_end(self, event: WorkflowCompleted) -> None:
         assert self.is_at_end()
-        assert not self.would_restart()
+        if self.would_restart():
+            assert self.active_us >= self.limit_us
+            self.error = {"code": "execution.timeout"}
         assert event.status == (self.stopped or "succeeded")
         assert event.duration_ms == (self.now - self.started_us) / 1000
         if self.stopped == "failed":

@@ -248,6 +248,7 @@ def test_addresses_that_are_not_public_are_refused_on_demand(flow_inside: Flow) 
 
 
 def test_a_store_that_cannot_be_used_ends_with_3(flow_inside: Flow) -> None:
-    ended = flow_inside("run", flow_inside.write("greet.json", GREETING), "--db", "sqlite:///flow.db")
+    ended = flow_inside("run", flow_inside.write("greet.json", GREETING), "--db", "sqlite:///no/flow.db")
     assert (ended.code, ended.out) == (3, "")
-    assert "sqlite:///flow.db" in ended.err
+    assert "store.no_folder" in ended.err
+    assert not (flow_inside.folder / "no").exists()

@@ -29,6 +29,7 @@ _COMMANDS = {
     "schema": "write the JSON Schema of workflow documents",
     "upgrade": "bring workflows to the newest node types",
     "pack": "build the catalog of a pack of node types",
+    "executions": "list the executions that a database keeps, or show one",
 }
 
 #: How long threads that are ending anyway get to do so.

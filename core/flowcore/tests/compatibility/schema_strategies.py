@@ -132,6 +132,47 @@ def related_schemas(draw: st.DrawFn) -> tuple[Any, Any]:
     return pair if draw(st.booleans()) else pair[::-1]
 
 
+_small: st.SearchStrategy[Any] = st.one_of(st.booleans(), st.fixed_dictionaries({"type": st.sampled_from(TYPES)}))
+_small_bounds = st.sampled_from((0, 1, 1.5, 2, 3))
+_many: st.SearchStrategy[Any] = st.lists(_small, min_size=1, max_size=2)
+#: Keywords of one type each, with few values, so that two schemas often say nearly the same.
+_OF_TYPES: dict[str, dict[str, st.SearchStrategy[Any]]] = {
+    "number": {
+        **dict.fromkeys(("minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum"), _small_bounds),
+        "multipleOf": st.sampled_from((1, 2, 3, 4, 0.5)),
+    },
+    "string": {"minLength": sizes, "maxLength": sizes, "pattern": st.sampled_from(PATTERNS)},
+    "array": {
+        **dict.fromkeys(("minItems", "maxItems", "minContains", "maxContains"), sizes),
+        **dict.fromkeys(("items", "contains"), _small),
+        "prefixItems": _many,
+        "uniqueItems": st.booleans(),
+    },
+    "object": {
+        **dict.fromkeys(("minProperties", "maxProperties"), sizes),
+        "properties": st.dictionaries(names, _small, max_size=2),
+        "patternProperties": st.dictionaries(st.sampled_from(PATTERNS), _small, max_size=1),
+        "additionalProperties": _small,
+        "propertyNames": st.sampled_from(({"maxLength": 1}, {"enum": ["a", "b"]}, {"pattern": "^a"}, True)),
+        "required": st.lists(names, max_size=2, unique=True),
+    },
+}
+
+
+@st.composite
+def narrow_schemas(draw: st.DrawFn) -> tuple[Any, Any]:
+    """Two schemas of one type with up to three of its keywords each."""
+    kind = draw(st.sampled_from(sorted(_OF_TYPES)))
+    keywords = _OF_TYPES[kind]
+    shared = draw(st.lists(st.sampled_from(sorted(keywords)), min_size=1, max_size=2, unique=True))
+    pair = []
+    for _ in range(2):
+        own = {*shared, *draw(st.lists(st.sampled_from(sorted(keywords)), max_size=1))}
+        name = "integer" if kind == "number" and draw(st.booleans()) else kind
+        pair.append({"type": name, **{keyword: draw(keywords[keyword]) for keyword in sorted(own)}})
+    return pair[0], pair[1]
+
+
 parts_without_references = parts.filter(lambda schema: "$ref" not in repr(schema))
 
 

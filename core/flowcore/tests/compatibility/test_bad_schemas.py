@@ -8,6 +8,10 @@ from typing import Any
 import pytest
 from flowcore.compatibility import compare, describe
 from flowcore.compatibility.parts import Budget, OutOfSteps
+from hypothesis import given
+from hypothesis import strategies as st
+
+from core.flowcore.tests.compatibility.schema_strategies import values
 
 STRING = {"type": "string"}
 #: Far more than the bounds allow on a slow machine, far less than unbounded work takes.
@@ -101,10 +105,36 @@ def test_what_is_no_schema_may_fit(schema: Any) -> None:
     assert describe(schema)
 
 
+def test_what_is_no_schema_for_a_listed_value_may_fit() -> None:
+    for needed in (5, [["b"]], "b", None):
+        assert compare({"const": {"a": 1}}, {"dependentRequired": {"a": needed}}).answer == "may_fit"
+    assert compare({"const": {"a": 1}}, {"dependentRequired": {"a": ["a"]}}).answer == "fits"
+    assert compare({"const": {"a": 1}}, {"dependentRequired": {"a": ["b"]}}).answer == "cannot_fit"
+
+
 def test_a_fault_names_the_side_and_place_where_it_is() -> None:
     fit = compare({"type": "array", "items": STRING}, {"type": "array", "items": {"type": "strin"}})
     assert (fit.source_pointer, fit.target_pointer) == ("", "/items")
     assert "no JSON Schema, for its type is none that JSON Schema has" in fit.why
+
+
+KEYWORDS = (
+    *("type", "enum", "const", "minimum", "exclusiveMaximum", "multipleOf", "minLength", "maxLength", "pattern"),
+    *("items", "prefixItems", "contains", "minContains", "maxContains", "minItems", "uniqueItems", "properties"),
+    *("required", "additionalProperties", "patternProperties", "propertyNames", "minProperties", "dependentRequired"),
+    *("dependentSchemas", "allOf", "anyOf", "oneOf", "not", "if", "then", "$ref", "$defs", "$id", "format"),
+)
+garbage = st.recursive(
+    values | st.sampled_from(("string", "object", "array", "#", "#/$defs/a", "#/items")),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from(KEYWORDS), inner, max_size=4),
+)
+
+
+@given(garbage, garbage)
+def test_whatever_is_given_for_a_schema_there_is_an_answer(source: Any, target: Any) -> None:
+    fit = compare(source, target)
+    assert fit.answer in {"fits", "may_fit", "cannot_fit"}
+    assert bool(fit.message) is (fit.answer != "fits")
 
 
 @pytest.mark.parametrize(

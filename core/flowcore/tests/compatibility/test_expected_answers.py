@@ -116,6 +116,10 @@ FITS: list[tuple[Any, Any]] = [
     ({"type": "array", "maxItems": 0}, list_of(STRING)),
     (list_of(INTEGER, minItems=1), {"type": "array", "contains": NUMBER}),
     ({"type": "array", "contains": INTEGER}, {"type": "array", "contains": NUMBER}),
+    (
+        {"type": "array", "contains": INTEGER, "maxContains": 1},
+        {"type": "array", "contains": INTEGER, "maxContains": 3},
+    ),
     # objects
     (record("a b", a=INTEGER, b=STRING), record("a", a=NUMBER)),
     (record("a", a=INTEGER), OBJECT),
@@ -162,6 +166,14 @@ MAY_FIT: list[tuple[Any, Any]] = [
     (record(a=STRING), record("a", a=STRING)),
     (record(a=STRING), record(a=INTEGER)),  # both take {}
     (record("a", a=STRING), record("a", closed=True, a=STRING)),
+    (
+        {"type": "array", "contains": INTEGER, "maxContains": 3},
+        {"type": "array", "contains": INTEGER, "maxContains": 1},
+    ),
+    (
+        {"type": "object", "patternProperties": {"^a": INTEGER}, "additionalProperties": STRING},
+        {"type": "object", "additionalProperties": STRING},
+    ),
     (OBJECT, BLOB),
     ({"type": ["string", "object"]}, BLOB),
     (STRING, {"not": {"const": "a"}}),

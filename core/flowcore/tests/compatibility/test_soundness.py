@@ -11,7 +11,13 @@ from flowcore.compatibility import Fit, compare
 from hypothesis import assume, event, given
 from hypothesis import strategies as st
 
-from core.flowcore.tests.compatibility.schema_strategies import aimed, anything, related_schemas, schemas
+from core.flowcore.tests.compatibility.schema_strategies import (
+    aimed,
+    anything,
+    narrow_schemas,
+    related_schemas,
+    schemas,
+)
 
 #: Values tried for each pair of schemas.
 VALUES = 60
@@ -45,6 +51,11 @@ def test_answers_about_any_two_schemas_hold_for_their_values(source: Any, target
 
 @given(related_schemas(), st.integers(0, 2**32))
 def test_answers_about_schemas_that_are_alike_hold_for_their_values(pair: tuple[Any, Any], seed: int) -> None:
+    event(check(*pair, seed).answer)
+
+
+@given(narrow_schemas(), st.integers(0, 2**32))
+def test_answers_about_schemas_of_one_type_hold_for_their_values(pair: tuple[Any, Any], seed: int) -> None:
     event(check(*pair, seed).answer)
 
 

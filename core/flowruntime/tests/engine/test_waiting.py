@@ -153,7 +153,7 @@ async def test_waiting_does_not_count_against_the_timeout_and_activity_adds_up()
 
 async def test_a_log_that_ends_in_a_wait_folds_to_a_machine_that_waits() -> None:
     async with Runtime(nodes=NODES, clock=ManualClock(autojump=True)) as runtime:
-        document = workflow({"w": "later", "then": "add"}, "w.done -> then.after", "w.done -> then.x")
+        document = workflow({"w": "later", "then": "free"}, "w.done -> then.after", "w.done -> then.x")
         plan = runtime.check(document).plan
         assert plan is not None
         events = [event async for event in runtime.follow(await runtime.submit(document))]

@@ -12,6 +12,7 @@ import anyio
 from flowcore.errors import WorkflowInvalid
 from flowcore.workflows import Workflow
 from flowruntime.runtime import Runtime, embed_files
+from flowruntime.stores import MEMORY
 
 from flowcli.errors import InputsInvalid, problem_line
 from flowcli.given import read_inputs, with_vars
@@ -26,6 +27,9 @@ from flowcli.watching import EventLines, PlainLines, Watcher
 
 __all__ = ["add_arguments", "run"]
 
+#: Keeps nothing: what is kept is of use once it can be resumed.
+_DEFAULT_DB = MEMORY
+
 
 def add_arguments(parser: Parser) -> None:
     """Add what `flow run` takes."""
@@ -39,7 +43,7 @@ def add_arguments(parser: Parser) -> None:
     forms = parser.add_mutually_exclusive_group()
     forms.add_argument("--json", action="store_true", help="write the whole result as JSON")
     forms.add_argument("--events", action="store_true", help="write each event as a line of JSON as it comes")
-    parser.add_argument("--db", metavar="URL", default="memory:", help="where the execution is kept (memory:)")
+    parser.add_argument("--db", metavar="URL", default=_DEFAULT_DB, help=f"where the execution is kept ({_DEFAULT_DB})")
     parser.add_argument("--public-net-only", action="store_true", help="refuse nodes every address that is not public")
 
 

@@ -2,6 +2,6 @@
 
 from flowcore.compatibility.comparing import compare
 from flowcore.compatibility.describing import describe
-from flowcore.compatibility.fit import Answer, Fit
+from flowcore.compatibility.fit import FITS, Answer, Fit
 
-__all__ = ["Answer", "Fit", "compare", "describe"]
+__all__ = ["FITS", "Answer", "Fit", "compare", "describe"]

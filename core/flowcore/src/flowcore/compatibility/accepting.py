@@ -142,9 +142,9 @@ def _object_answers(part: Part, value: Mapping[str, Any], budget: Budget, depth:
         elif "additionalProperties" in schema:
             answer = accepts(child(part, "additionalProperties"), item, budget, depth)
             yield (answer or None) if patterns else answer
-    for name, needed in mapping(part, "dependentRequired").items():
+    for name in mapping(part, "dependentRequired"):
         if name in value:
-            yield all(other in value for other in needed)
+            yield all(other in value for other in texts(child(part, "dependentRequired"), name))
     for name in mapping(part, "dependentSchemas"):
         if name in value:
             yield accepts(child(part, "dependentSchemas", name), value, budget, depth)

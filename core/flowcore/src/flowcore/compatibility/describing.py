@@ -98,7 +98,7 @@ def _type_line(name: str, part: Part, depth: int) -> str:
 
 def _object_line(schema: Mapping[str, Any]) -> str:
     properties, required = schema.get("properties"), schema.get("required")
-    names = list(properties) if isinstance(properties, dict) else []
+    names = [str(name) for name in properties] if isinstance(properties, dict) else []
     if isinstance(required, list | tuple):
         names += [name for name in required if isinstance(name, str) and name not in names]
     if names == [BLOB_KEY]:

@@ -1,6 +1,7 @@
 """What can be said about a workflow once its node types are known: types, ports, references, cycles. Pure."""
 
 from flowcore.validation.cycles import find_cycle
+from flowcore.validation.fitting import check_fitting, is_any
 from flowcore.validation.ports import NodePorts, Reference, Wiring, node_ports
 from flowcore.validation.signatures import WorkflowLookup, no_workflows
 from flowcore.validation.types import TypeLookup, check_types, find_types
@@ -13,9 +14,11 @@ __all__ = [
     "TypedWorkflow",
     "Wiring",
     "WorkflowLookup",
+    "check_fitting",
     "check_types",
     "find_cycle",
     "find_types",
+    "is_any",
     "no_workflows",
     "node_ports",
 ]

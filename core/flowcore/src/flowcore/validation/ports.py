@@ -48,6 +48,10 @@ class NodePorts:
         """Whether there is an output port of that name."""
         return self.any_output or _named(self.outputs, name) is not None
 
+    def output(self, name: str) -> Port | None:
+        """The declared output port of that name; None for one that is only there by the rule `any`."""
+        return _named(self.outputs, name)
+
     def input(self, name: str) -> Port | None:
         """The declared input port of that name; None for one that is only there by the rule `any`."""
         return _named(self.inputs, name)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import Any, Final, Literal, NoReturn
 
@@ -11,10 +11,10 @@ from flowcore.documents.settings import read_settings
 from flowcore.documents.triggers import read_trigger
 from flowcore.errors import Problem, WorkflowInvalid
 from flowcore.nodes import NodeType
-from flowcore.schemas import X_WORKFLOW, Schema, fields_marked, known_keys
+from flowcore.schemas import ANY_SCHEMA, X_WORKFLOW, Schema, fields_marked, known_keys
 from flowcore.validation import Wiring, node_ports
-from flowcore.values import NotAValue, Value, check_value, freeze, is_tagged, pointer_of, thaw
-from flowcore.workflows import NodeId, Workflow, WorkflowId, WorkflowNode, cycle_problem
+from flowcore.values import NotAValue, Value, check_value, is_tagged, pointer_of, thaw
+from flowcore.workflows import NodeId, Workflow, cycle_problem
 
 from flowruntime.builder.handles import NodeHandle, PortHandle
 from flowruntime.expressions.parsing import quoted
@@ -45,7 +45,7 @@ class WorkflowBuilder:
         self,
         name: str,
         *,
-        id: str | None = None,  # noqa: A002 - the document's own word
+        id: str | None = None,
         description: str | None = None,
         registry: Registry | None = None,
         nodes: Iterable[object] = (),
@@ -77,7 +77,7 @@ class WorkflowBuilder:
         node_type: str,
         /,
         *,
-        id: str | None = None,  # noqa: A002 - the document's own word
+        id: str | None = None,
         name: str | None = None,
         description: str | None = None,
         type_version: int | None = None,
@@ -208,8 +208,8 @@ class WorkflowBuilder:
 
     # --- what is around the nodes ----------------------------------------------------------------------
 
-    def input(self, name: str, schema: Schema = True, *, required: bool = False) -> str:
-        """Declare an execution input, which is required unless it has a default. Gives its expression.
+    def input(self, name: str, schema: Schema = ANY_SCHEMA, *, required: bool = False) -> str:
+        """Declare an execution input; a `default` in its schema is filled in. Gives its expression.
 
         >>> WorkflowBuilder("w").input("url", {"type": "string"})
         '${{ input.url }}'
@@ -263,7 +263,7 @@ class WorkflowBuilder:
         self,
         source: NodeHandle | Literal["Manual", "Cron", "Webhook", "Event"],
         *,
-        id: str | None = None,  # noqa: A002 - the document's own word
+        id: str | None = None,
         enabled: bool = True,
         **fields: Value,
     ) -> None:

@@ -14,7 +14,7 @@ from flowruntime.expressions.parsing import quoted
 __all__ = ["NodeHandle", "PortHandle", "UnknownPort"]
 
 
-class UnknownPort(WorkflowInvalid, AttributeError):
+class UnknownPort(WorkflowInvalid, AttributeError):  # noqa: N818 - as WorkflowInvalid, it says what is so
     """The node has no such port."""
 
 

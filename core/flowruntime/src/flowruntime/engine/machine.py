@@ -380,6 +380,7 @@ class Machine:
                 self.interrupted(self.plan.index[event.node_id])
             case NodeCancelled():
                 self.cancelled(self.plan.index[event.node_id])
+                self.cancel()  # a failure that stopped the run stands before it in the log
             case WorkflowRetrying():
                 self.restart()
             case _:

@@ -12,6 +12,7 @@ from flowruntime.expressions.compiling import (
     Steps,
     compile_expression,
     compile_value,
+    has_expression,
 )
 from flowruntime.expressions.parsing import ExpressionError
 from flowruntime.expressions.templates import OPEN
@@ -30,4 +31,5 @@ __all__ = [
     "Steps",
     "compile_expression",
     "compile_value",
+    "has_expression",
 ]

@@ -138,35 +138,9 @@ def _check_parts(tree: _Tree) -> set[str]:
 
 
 def _check_function(call: _Tree) -> None:
-    from flowruntime.expressions.functions import ExpressionFunctions
+    from flowruntime.expressions.functions import check_call
 
-    name, arguments = call["value"], call["children"]
-    known = ExpressionFunctions.FUNCTION_TABLE
-    if name not in known:
-        raise ExpressionError(
-            f"There is no function {name!r}.",
-            code="expression.function",
-            remedy=did_you_mean(name, known) or f"The functions are {', '.join(sorted(known))}.",
-        )
-    signature = known[name]["signature"]
-    variadic = signature[-1].get("variadic", False)
-    if len(arguments) < len(signature) or (len(arguments) > len(signature) and not variadic):
-        wanted = f"{'at least ' if variadic else ''}{len(signature)} argument{'s' if len(signature) > 1 else ''}"
-        raise ExpressionError(
-            f"The function {name!r} takes {wanted}, not {len(arguments)}.",
-            code="expression.function",
-            remedy="See https://jmespath.org/specification.html#built-in-functions.",
-        )
-    for place, argument in enumerate(arguments):
-        given = argument["type"] == "expref"
-        wanted_here = "expref" in signature[min(place, len(signature) - 1)]["types"]
-        if given is not wanted_here:
-            what = "must be an expression" if wanted_here else "is a value, not an expression"
-            raise ExpressionError(
-                f"Argument {place + 1} of the function {name!r} {what}.",
-                code="expression.function",
-                remedy=f"Write it {'with' if wanted_here else 'without'} a & in front.",
-            )
+    check_call(call["value"], call["children"])
 
 
 def _check_literal(value: Any) -> None:

@@ -32,6 +32,7 @@ __all__ = [
     "Steps",
     "compile_expression",
     "compile_value",
+    "has_expression",
 ]
 
 CONFIG_ROOTS: Final = frozenset({"input", "inputs", "nodes", "run", "secrets", "vars"})
@@ -104,7 +105,7 @@ def compile_value(
     >>> compiled.resolve({"vars": {"name": "Ada"}})
     {'to': 'Ada!'}
     """
-    if (places is None or places is NO_PLACES) and not _has_expression(value):
+    if (places is None or places is NO_PLACES) and not has_expression(value):
         return CompiledValue(resolve=_Constant(thaw(value)), roots=_NO_ROOTS, references=(), dynamic=())
     compiler = _Compiler(pointer=pointer, roots=roots, problems=problems, places=places or NO_PLACES)
     compiled = compiler.compile(value, ())
@@ -116,7 +117,8 @@ def compile_value(
     )
 
 
-def _has_expression(value: Any) -> bool:
+def has_expression(value: Any) -> bool:
+    """Whether `${{` stands anywhere in a value."""
     if isinstance(value, str):
         return OPEN in value
     if isinstance(value, dict):
@@ -128,7 +130,7 @@ def _has_expression(value: Any) -> bool:
         if kind is str:
             if OPEN in item:
                 return True
-        elif kind not in _PLAIN and _has_expression(item):
+        elif kind not in _PLAIN and has_expression(item):
             return True
     return False
 

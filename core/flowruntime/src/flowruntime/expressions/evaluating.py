@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import cache
 from typing import Any, Final, TypeAlias
 
 from flowcore.errors import FatalNodeError, NodeError
 from flowcore.values import NotAValue, Value, check_value
 
+from flowruntime.authoring.functions import MOMENT, FunctionError, Moment
 from flowruntime.expressions.analysis import Analysis
+from flowruntime.expressions.limits import LIMITS, LimitReached, Limits
 from flowruntime.expressions.parsing import shown
 
-__all__ = ["Search", "search_of"]
+__all__ = ["EvaluationFailed", "Search", "search_of"]
 
 #: jmespath calls the elements of arrays by the names that Python has for them.
 _PYTHON_NAMES: Final = {
@@ -25,13 +26,31 @@ _PYTHON_NAMES: Final = {
     "str": "string",
 }
 
+_REMEDY: Final = "Check the types of the values it uses."
+
 #: Gives the value of an expression for its root.
 Search: TypeAlias = Callable[[Any], Value]
 
 
-def search_of(text: str, analysis: Analysis) -> Search:
-    """What evaluates the expression. It raises FatalNodeError, and whatever NodeError the root itself raises."""
-    return _search_by_tree(text, analysis) if analysis.path is None else _search_by_path(analysis.path)
+class EvaluationFailed(FatalNodeError):
+    """An expression cannot be evaluated; `column` (from 0) is that of the call at fault, if it was one."""
+
+    def __init__(self, message: str, *, code: str, remedy: str, column: int | None) -> None:
+        self.column = column
+        super().__init__(message, code=code, remedy=remedy)
+
+
+def search_of(
+    text: str, analysis: Analysis, where: str = "", *, moment: Moment | None = None, limits: Limits = LIMITS
+) -> Search:
+    """What evaluates the expression that stands at the pointer `where`.
+
+    It raises EvaluationFailed, and whatever NodeError the root itself raises. `moment` is what `now()` and `uuid()`
+    answer from for roots that hold none under MOMENT.
+    """
+    if analysis.path is not None:
+        return _search_by_path(analysis.path)
+    return _search_by_tree(text, analysis, where, moment, limits)
 
 
 def _search_by_path(path: tuple[str, ...]) -> Search:
@@ -46,45 +65,73 @@ def _search_by_path(path: tuple[str, ...]) -> Search:
     return follow
 
 
-def _search_by_tree(text: str, analysis: Analysis) -> Search:
-    visit, tree, calculates = _interpreter().visit, analysis.tree, analysis.calculates
+def _search_by_tree(text: str, analysis: Analysis, where: str, moment: Moment | None, limits: Limits) -> Search:
+    from flowruntime.expressions.interpreting import Evaluation
+
+    tree, calculates = analysis.tree, analysis.calculates
 
     def evaluate(root: Any) -> Value:
+        given = root.get(MOMENT, moment) if type(root) is dict else moment
+        evaluation = Evaluation(limits, given, where)
         try:
-            value = visit(tree, root)
+            value = evaluation.visit(tree, root)
             if calculates:
                 check_value(value)
         except NodeError:
             raise
         except Exception as error:  # noqa: BLE001 - jmespath lets bare ValueErrors, TypeErrors and others through
             # Not chained: the message of jmespath's error holds the value, which may be a secret.
-            raise FatalNodeError(
-                f"The expression {shown(text)} failed: {_reason(error)}.",
-                code="expression.failed",
-                remedy="Check the types of the values it uses.",
-            ) from None
+            raise _failure(text, where, evaluation.failed_at, error) from None
         return value
 
     return evaluate
 
 
-@cache
-def _interpreter() -> Any:
-    from jmespath.visitor import Options, TreeInterpreter
+def _failure(text: str, where: str, column: int | None, error: Exception) -> EvaluationFailed:
+    from flowruntime.expressions.interpreting import WrongArgument
 
-    from flowruntime.expressions.functions import ExpressionFunctions
+    code, remedy = "expression.failed", _REMEDY
+    match error:
+        case LimitReached():
+            code, reason, remedy = error.code, error.reason, error.remedy
+        case WrongArgument():
+            reason, remedy = _wrong_argument(error)
+        case FunctionError():
+            name = _name_at(text, column)
+            reason, remedy = f"{name}() {error.reason}", error.remedy
+        case _:
+            reason = _reason(error)
+    place = "" if column is None else f" at column {column}"
+    field = f" in {where}" if where else ""
+    return EvaluationFailed(
+        f"The expression {shown(text)}{field} failed{place}: {reason}.", code=code, remedy=remedy, column=column
+    )
 
-    return TreeInterpreter(Options(custom_functions=ExpressionFunctions()))
+
+def _name_at(text: str, column: int | None) -> str:
+    return text[column or 0 :].partition("(")[0].strip()
+
+
+def _wrong_argument(error: Any) -> tuple[str, str]:
+    """The reason, and what to write."""
+    got = _PYTHON_NAMES.get(error.got, error.got)
+    reason = f"{error.function}() takes {' or '.join(error.wanted)} as argument {error.place}, and got {got}"
+    if got == "null":
+        return reason, "Say what stands for it where it is null: default(VALUE, 'text')."
+    if error.wanted == ["string"]:
+        return reason, "Make it a text: to_string(VALUE)."
+    if error.wanted == ["number"] and got == "string":
+        return reason, "Make it a number: to_number(VALUE)."
+    return reason, _REMEDY
 
 
 def _reason(error: Exception) -> str:
     from jmespath.exceptions import JMESPathError, JMESPathTypeError
 
-    if isinstance(error, JMESPathTypeError):
+    if isinstance(error, JMESPathTypeError):  # what a & of sort_by and others gives
         wanted = " or ".join(str(kind) for kind in error.expected_types)
-        return (
-            f"{error.function_name}() takes {wanted}, and got {_PYTHON_NAMES.get(error.actual_type, error.actual_type)}"
-        )
+        got = _PYTHON_NAMES.get(error.actual_type, error.actual_type)
+        return f"{error.function_name}() takes {wanted}, and got {got}"
     if isinstance(error, NotAValue):
         return f"the result is no value ({error})"
     if isinstance(error, JMESPathError) or not isinstance(error, ArithmeticError | TypeError | ValueError):

@@ -96,7 +96,6 @@ class Meter:
                 continue
             weight += 1
             if isinstance(item, dict):
-                weight += len(item) - 1 if item else 0  # its keys, and objects are no leaves
                 waiting.extend(item.values())
             elif isinstance(item, list):
                 if len(item) > most:

@@ -41,7 +41,10 @@ class ExpressionError(ValueError):
 
 
 def parse(text: str) -> Any:
-    """The tree that jmespath parses into: objects `{"type", "children", "value"}`. Raises ExpressionError."""
+    """The tree that jmespath parses into: objects `{"type", "children", "value"}`, calls with a `"column"`.
+
+    Raises ExpressionError.
+    """
     if not text.strip():
         raise ExpressionError(
             "The expression is empty.", code="expression.syntax", remedy="Write a path or a function."
@@ -55,10 +58,11 @@ def parse(text: str) -> Any:
     if _PLAIN_PATH.fullmatch(text):
         return _plain_tree(text.split("."))
     from jmespath.exceptions import JMESPathError
-    from jmespath.parser import Parser
+
+    from flowruntime.expressions.places import parse_with_columns
 
     try:
-        return Parser().parse(text).parsed
+        return parse_with_columns(text)
     except RecursionError:
         raise ExpressionError.too_deep() from None
     except PendingDeprecationWarning:  # under -W error
@@ -108,7 +112,7 @@ def _remedy(text: str, column: int) -> str:
     if number := _NUMBER.match(rest):
         return f"Write the number in backticks: `{number[0]}`."
     if rest[:1] in ("+", "-", "*", "/", "%"):
-        return "JMESPath has no arithmetic signs: write sum([a, b]) for numbers, join('', [a, b]) for texts."
+        return "JMESPath has no arithmetic signs: write add(a, b) for numbers, join('', [a, b]) for texts."
     if rest.startswith("="):
         return "Compare with ==."
     if rest[:1] in ("'", '"', "`"):

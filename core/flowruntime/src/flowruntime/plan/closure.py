@@ -9,14 +9,16 @@ from typing import Any, Protocol
 
 from flowcore.documents import sort_problems
 from flowcore.errors import Problem, ProblemList
+from flowcore.nodes import Port
+from flowcore.validation import is_any
 from flowcore.values import did_you_mean
 from flowcore.workflows import Workflow
 
 from flowruntime.authoring import Body
-from flowruntime.expressions import OPEN
+from flowruntime.expressions import OPEN, has_expression
 from flowruntime.plan.documents import Drafted, TypeSource, draft_document
 from flowruntime.plan.model import Plan
-from flowruntime.plan.schemas import SchemaCache
+from flowruntime.plan.schemas import CompiledSchema, SchemaCache
 from flowruntime.plan.wiring import build_plan
 
 __all__ = ["Closure", "Library"]
@@ -118,8 +120,28 @@ class Closure:
             drafted.outputs,
             types=types,
             names=frozenset(names),
+            checked=self._checked(drafted),
             on_error=on_error,
         )
+
+    def _checked(self, drafted: Drafted) -> dict[int, dict[str, CompiledSchema]]:
+        """For each node the ports whose values are looked at when they come."""
+        checked: dict[int, dict[str, CompiledSchema]] = {}
+        with_arrows, unsure = drafted.typed.wiring.with_arrows, drafted.unsure
+        declaring: dict[int, list[Port]] = {}  # by ports, which nodes of a type share
+        for index, (node, ports) in enumerate(zip(drafted.workflow.nodes, drafted.typed.ports, strict=True)):
+            if ports is None:
+                continue
+            if id(ports) not in declaring:
+                declaring[id(ports)] = [port for port in ports.inputs if not is_any(port.schema)]
+            for port in declaring[id(ports)]:
+                if (
+                    (unsure and (index, port.name) in unsure)
+                    or index not in with_arrows
+                    or (node.inputs and has_expression(node.inputs.get(port.name)))
+                ):
+                    checked.setdefault(index, {})[port.name] = self.schemas.get(port.schema)
+        return checked
 
     def _reachable(self, names: Iterable[str]) -> list[str]:
         """The names, and all that their workflows refer to in turn, the nearest first."""

@@ -9,11 +9,12 @@ from typing import Any, Protocol
 from flowcore.documents import file_of, read_body
 from flowcore.errors import Problem, ProblemList, Severity
 from flowcore.nodes import NodeType
-from flowcore.validation import Reference, TypedWorkflow, check_types, find_cycle, find_types
+from flowcore.validation import Reference, TypedWorkflow, check_fitting, check_types, find_cycle, find_types, is_any
+from flowcore.values import pointer_of
 from flowcore.workflows import Workflow, WorkflowNode
 
 from flowruntime.authoring import Body
-from flowruntime.expressions import OUTPUT_ROOTS, CompiledValue, compile_value
+from flowruntime.expressions import OUTPUT_ROOTS, CompiledValue, compile_value, has_expression
 from flowruntime.plan.drafting import Draft, draft_node
 from flowruntime.plan.schemas import SchemaCache
 
@@ -48,6 +49,8 @@ class Drafted:
     #: the documents inside.
     types: dict[str, int] = field(default_factory=dict)
     uses: dict[str, list[str]] = field(default_factory=dict)
+    #: (place of the node, port) where a connection may bring what does not fit.
+    unsure: frozenset[tuple[int, str]] = frozenset()
 
 
 class Surroundings(Protocol):
@@ -104,9 +107,19 @@ class _Drafting:
             references[""] = list(outputs.references)
         typed = TypedWorkflow.of(workflow, types, references, self.surroundings.find)
         problems.extend(check_types(typed, known.get, known.type_ids, known.explain_missing))
+        unsure = check_fitting(typed, problems)
+        _check_fixed_inputs(typed, schemas, problems)
         problems.extend(find_cycle(workflow, references))
         problems.extend(_not_yet(workflow))
-        return Drafted(workflow=workflow, typed=typed, drafts=drafts, outputs=outputs, types=self.types, uses=self.uses)
+        return Drafted(
+            workflow=workflow,
+            typed=typed,
+            drafts=drafts,
+            outputs=outputs,
+            types=self.types,
+            uses=self.uses,
+            unsure=unsure,
+        )
 
     def _body(self, value: str | dict[str, Any], pointer: str, node: WorkflowNode) -> Body | None:
         """What a node gets for a document, a name or a file in its config."""
@@ -149,6 +162,21 @@ def _check_inputs(workflow: Workflow, schemas: SchemaCache) -> Iterator[Problem]
                 message=f"'inputs' is no JSON Schema 2020-12: {error}.",
                 remedy='Correct it; {"type": "object", "properties": {…}} is the usual form.',
             )
+
+
+def _check_fixed_inputs(typed: TypedWorkflow, schemas: SchemaCache, problems: ProblemList) -> None:
+    """Fixed inputs without expressions against the schemas of their ports; the others are looked at for attempts."""
+    for index, node in enumerate(typed.workflow.nodes):
+        ports = typed.ports[index]
+        if not node.inputs or ports is None:
+            continue
+        for name, value in node.inputs.items():
+            port = ports.input(name)
+            if port is None or is_any(port.schema) or has_expression(value):
+                continue
+            whose = f" {name!r} of node {node.id!r}"
+            pointer = f"/nodes/{index}/inputs" + pointer_of(name)
+            problems.extend(schemas.get(port.schema).problems(value, pointer, "input", whose=whose))
 
 
 def _compile_outputs(workflow: Workflow, problems: list[Problem]) -> CompiledValue | None:

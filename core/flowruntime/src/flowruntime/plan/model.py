@@ -18,6 +18,7 @@ from flowcore.workflows import Workflow, WorkflowNode
 
 from flowruntime.authoring import Body
 from flowruntime.expressions import CompiledValue
+from flowruntime.plan.schemas import CompiledSchema
 
 __all__ = ["Follower", "Plan", "PlannedNode", "Source", "Wire"]
 
@@ -89,6 +90,8 @@ class PlannedNode:
     direct: bool
     #: Checks a resolved config that was written with expressions; None when nothing needs to be checked.
     check_config: Callable[[dict[str, Any]], None] | None
+    #: Ports whose values may not be what the port takes, and are looked at for each attempt.
+    checked: tuple[tuple[str, CompiledSchema], ...] = ()
     #: Why the node never runs, e.g. because it is disabled.
     skipped_because: str | None = None
 

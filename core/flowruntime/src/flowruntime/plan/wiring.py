@@ -6,6 +6,7 @@ import sys
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any, Final
 
 from flowcore.nodes import DEFAULT_TIMEOUT_MS, Port, effects_of
@@ -19,10 +20,12 @@ from flowruntime.authoring import Body
 from flowruntime.expressions import CompiledValue
 from flowruntime.plan.drafting import Draft
 from flowruntime.plan.model import Follower, Plan, PlannedNode, Source, Wire
+from flowruntime.plan.schemas import CompiledSchema
 
 __all__ = ["build_plan"]
 
 _ANY_PORT: Final = Port(name="")
+_NO_CHECKS: Final[dict[str, CompiledSchema]] = {}
 _NO_SOURCES: Final[tuple[Source, ...]] = ()
 _NO_ROOTS: Final[dict[str, Any]] = {}
 
@@ -63,9 +66,13 @@ def build_plan(
     types: Mapping[str, int],
     names: frozenset[str] = frozenset(),
     on_error: Body | None = None,
+    checked: Mapping[int, Mapping[str, CompiledSchema]] = MappingProxyType({}),
 ) -> Plan:
-    """The plan of a valid workflow. Costs time linear in nodes, connections and references."""
-    return _Wiring(workflow, drafts, ports, outputs).plan(types, names, on_error)
+    """The plan of a valid workflow. Costs time linear in nodes, connections and references.
+
+    `checked` are the ports of each node whose values are looked at when they come.
+    """
+    return _Wiring(workflow, drafts, ports, outputs, checked).plan(types, names, on_error)
 
 
 class _Wiring:
@@ -75,8 +82,10 @@ class _Wiring:
         drafts: Sequence[Draft],
         ports: Sequence[NodePorts],
         outputs: CompiledValue | None,
+        checked: Mapping[int, Mapping[str, CompiledSchema]],
     ) -> None:
         self.workflow = workflow
+        self.checked = checked
         self.drafts = drafts
         self.ports = ports
         self.outputs = outputs
@@ -139,6 +148,7 @@ class _Wiring:
         if not (wires or after or references):
             from_inputs = None if ports.any_input or draft.node_type.trigger else tuple(shape.declared)
         static_config = None if draft.config.dynamic else draft.config.resolve(_NO_ROOTS)
+        checked = tuple(self.checked.get(index, _NO_CHECKS).items())
         return PlannedNode(
             index=index,
             id=node.id,
@@ -168,7 +178,14 @@ class _Wiring:
             timeout_us=round((node.timeout_ms or draft.node_type.timeout_ms or DEFAULT_TIMEOUT_MS) * 1000),
             then=self._then(node.on_error),
             effects=effects_of(draft.node_type.effects if node.effects is None else node.effects, draft.written_config),
-            direct=static_config is not None and draft.fixed is None and not shape.defaults and from_inputs == (),
+            checked=checked,
+            direct=(
+                static_config is not None
+                and draft.fixed is None
+                and not shape.defaults
+                and from_inputs == ()
+                and not checked
+            ),
             skipped_because="it is disabled" if node.disabled else None,
         )
 

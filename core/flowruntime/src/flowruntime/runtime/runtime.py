@@ -45,11 +45,12 @@ class Runtime:
     ```
 
     `db` is where executions are kept: `memory:` keeps them in this process only, `sqlite:///relative/path.db` and
-    `sqlite:////absolute/path.db` in a file. What a database keeps is on the disk before anybody is told. `nodes` are functions and classes
-    (or modules of them) decorated with `@node`; their ids begin with `local.`. `net` is `open`, or `public` to refuse
-    every address that is not public, except `HOST:PORT` in `allow_net`. `max_executions` run at the same time, others
-    are pending; None is no limit. With a `seed` the jitter of delays is the same in every process: with a manual clock
-    and deterministic nodes a workflow then writes the same log. One runtime belongs to one event loop.
+    `sqlite:////absolute/path.db` in a file. What a database keeps is on the disk before anybody is told. `nodes`
+    are functions and classes (or modules of them) decorated with `@node`; their ids begin with `local.`. `net` is
+    `open`, or `public` to refuse every address that is not public, except `HOST:PORT` in `allow_net`.
+    `max_executions` run at the same time, others are pending; None is no limit. With a `seed` the jitter of delays
+    is the same in every process: with a manual clock and deterministic nodes a workflow then writes the same log.
+    One runtime belongs to one event loop.
     """
 
     def __init__(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from flowcore.errors import FatalNodeError
 from flowcore.values import Value
 
 from flowruntime.authoring import Handler
@@ -11,6 +12,7 @@ from flowruntime.engine.attempt.run import ExecutionRun
 from flowruntime.engine.attempt.secret_texts import SecretTexts
 from flowruntime.engine.inputs import complete_inputs, referenced_nodes
 from flowruntime.plan.model import PlannedNode
+from flowruntime.plan.schemas import CompiledSchema
 
 __all__ = ["resolve"]
 
@@ -34,6 +36,9 @@ def resolve(  # noqa: PLR0917 - called for attempts only, in one place
             machine = run.machine
             roots["nodes"] = referenced_nodes(node.referenced, machine.outputs, machine.completed_flags)
     inputs = complete_inputs(node, wired, run.inputs, roots)
+    for port, schema in node.checked:
+        if port in inputs:
+            _check_input(port, inputs[port], schema)
     if node.static_config is None:
         roots["inputs"] = inputs
         resolved = node.config.resolve(roots)
@@ -41,3 +46,12 @@ def resolve(  # noqa: PLR0917 - called for attempts only, in one place
             node.check_config(resolved)
         config = resolved if handler.read_config is None else handler.read_config(resolved)
     return inputs, config
+
+
+def _check_input(port: str, value: Value, schema: CompiledSchema) -> None:
+    for problem in schema.problems(value, "", "input", whose=f" of port {port!r}"):
+        raise FatalNodeError(
+            problem.message,
+            code=problem.code,
+            remedy="Convert the value on its way, with transform.jmespath or an expression in the node's inputs.",
+        )

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import sqlite3
+from contextlib import suppress
 from pathlib import Path
 from typing import Final, Literal
 
@@ -19,6 +21,9 @@ Synchronous = Literal["full", "normal"]
 BUSY_SECONDS: Final = 5.0
 #: The log before the database is cut to this size when its content has been taken over.
 _WAL_BYTES: Final = 64 * 1024 * 1024
+#: The smallest page that SQLite has.
+_SMALLEST_BYTES: Final = 512
+_ANOTHER: Final = "Name another file with --db."
 
 
 def open_writer(path: str, *, synchronous: Synchronous, busy_seconds: float = BUSY_SECONDS) -> sqlite3.Connection:
@@ -33,6 +38,9 @@ def open_writer(path: str, *, synchronous: Synchronous, busy_seconds: float = BU
             code="store.no_folder",
             remedy=f"Make it, or name another file: mkdir -p {str(folder)!r}.",
         )
+    with suppress(OSError):  # SQLite will say what is wrong
+        # What passes between nodes is nobody else's business; the files beside it get the same mode.
+        os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
     connection = connect(path, mode="rwc", busy_seconds=busy_seconds)
     try:
         with telling_faults(path):
@@ -59,6 +67,9 @@ def connect(path: str, *, mode: Literal["rw", "rwc"], busy_seconds: float = BUSY
         raise StoreError(
             f"There is no database {path!r}.", code="store.missing", remedy="Check --db; `flow run --db` makes one."
         )
+    if Path(path).is_file() and 0 < Path(path).stat().st_size < _SMALLEST_BYTES:
+        # SQLite would take it for an empty one, and write over it.
+        raise StoreError(f"{path!r} is a file, but no SQLite database.", code="store.foreign", remedy=_ANOTHER)
     with telling_faults(path):
         return sqlite3.connect(
             f"{Path(path).absolute().as_uri()}?mode={mode}",

@@ -1,0 +1,10 @@
+"""The functions of expressions: JMESPath's own, those of Flownodes, and those that plugins add."""
+
+from flowruntime.expressions.functions.known import (
+    check_call,
+    find_function,
+    function_problems,
+    known_functions,
+)
+
+__all__ = ["check_call", "find_function", "function_problems", "known_functions"]

@@ -1,0 +1,134 @@
+"""Which functions there are, and whether a call of one is written right.
+
+Of functions with one name JMESPath's own counts, then that of Flownodes, then that of the plugin that was loaded first.
+Plugins are loaded only when an expression names a function that nobody else has.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from functools import cache
+from typing import Any, Final
+
+from flowcore.packs import PackProblem
+from flowcore.values import did_you_mean
+from jmespath.functions import Functions
+
+from flowruntime.authoring.functions import ExpressionFunction
+from flowruntime.expressions.parsing import ExpressionError
+
+__all__ = ["check_call", "find_function", "function_problems", "known_functions"]
+
+#: What jmespath says of its own functions: `{"function", "signature"}` by name.
+_JMESPATH: Final[Mapping[str, Any]] = Functions.FUNCTION_TABLE
+
+
+def find_function(name: str) -> ExpressionFunction | None:
+    """The function of that name which Flownodes or a plugin adds to those of JMESPath."""
+    return _own().get(name) or _added()[0].get(name)
+
+
+def known_functions() -> dict[str, str]:
+    """How each function is written, by name: `{"trim": "trim(string)"}`."""
+    usages = {name: _jmespath_usage(name) for name in _JMESPATH}
+    usages |= {name: function.usage for name, function in {**_added()[0], **_own()}.items()}
+    return dict(sorted(usages.items()))
+
+
+def function_problems() -> tuple[PackProblem, ...]:
+    """What is wrong with plugins, and with functions that they add."""
+    from flowruntime.hooks import installed_hooks
+
+    added = _added()[1]
+    return (*installed_hooks().problems, *added)
+
+
+def check_call(name: str, arguments: Sequence[Any]) -> None:
+    """Raise ExpressionError unless there is such a function that takes such arguments, given as parts of a tree."""
+    if name in _JMESPATH:
+        signature: Sequence[Any] = _JMESPATH[name]["signature"]
+        least, most = len(signature), None if signature[-1].get("variadic", False) else len(signature)
+    else:
+        function = find_function(name)
+        if function is None:
+            raise ExpressionError(
+                f"There is no function {name!r}.",
+                code="expression.function",
+                remedy=did_you_mean(name, known_functions()) or f"The functions are {', '.join(known_functions())}.",
+            )
+        signature = function.signature
+        least, most = len(signature) - function.optional, len(signature)
+    if len(arguments) < least or (most is not None and len(arguments) > most):
+        raise ExpressionError(
+            f"The function {name!r} takes {_number(least, most)}, not {len(arguments)}.",
+            code="expression.function",
+            remedy=f"Write {known_functions()[name]}.",
+        )
+    for place, argument in enumerate(arguments):
+        given = argument["type"] == "expref"
+        wanted = "expref" in signature[min(place, len(signature) - 1)]["types"]
+        if given is not wanted:
+            what = "must be an expression" if wanted else "is a value, not an expression"
+            raise ExpressionError(
+                f"Argument {place + 1} of the function {name!r} {what}.",
+                code="expression.function",
+                remedy=f"Write it {'with' if wanted else 'without'} a & in front.",
+            )
+
+
+def _number(least: int, most: int | None) -> str:
+    if most is None:
+        wanted = f"at least {least}"
+    elif least == most:
+        wanted = str(least) if most else "no"
+    else:
+        wanted = f"{least} to {most}"
+    return f"{wanted} {'argument' if (most or least) == 1 else 'arguments'}"
+
+
+def _jmespath_usage(name: str) -> str:
+    words = [
+        "&expression" if "expref" in part["types"] else " or ".join(part["types"]) or "any"
+        for part in _JMESPATH[name]["signature"]
+    ]
+    more = ", …" if _JMESPATH[name]["signature"][-1].get("variadic", False) else ""
+    return f"{name}({', '.join(words)}{more})"
+
+
+@cache
+def _own() -> dict[str, ExpressionFunction]:
+    from flowruntime.expressions.functions import own
+
+    return {function.name: function for function in own.expression_functions()}
+
+
+@cache
+def _added() -> tuple[dict[str, ExpressionFunction], list[PackProblem]]:
+    """The functions of plugins, and what is wrong with those that are refused."""
+    from flowruntime.hooks import installed_hooks
+
+    functions: dict[str, ExpressionFunction] = {}
+    owners = dict.fromkeys(_JMESPATH, "JMESPath") | dict.fromkeys(_own(), "Flownodes")
+    problems: list[PackProblem] = []
+    for distribution, answer in installed_hooks().call("expression_functions"):
+        for function in answer if isinstance(answer, Sequence) else [answer]:
+            if not isinstance(function, ExpressionFunction):
+                cause = f"Its hook 'expression_functions' gives a {type(function).__name__} for a function."
+                remedy = "Its author must return a list of ExpressionFunction."
+                problems.append(_problem(distribution, "function", cause, remedy))
+            elif not (function.name.isidentifier() and function.name.isascii()):
+                cause = f"The name of its function {function.name!r} cannot be written in an expression."
+                remedy = "Its author must use letters, digits and _ alone."
+                problems.append(_problem(distribution, "name", cause, remedy))
+            elif function.name in owners:
+                cause = f"Its function {function.name!r} is not used: {owners[function.name]} has one of that name."
+                remedy = "Its author must choose another name."
+                problems.append(_problem(distribution, "conflict", cause, remedy))
+            else:
+                functions[function.name] = function
+                owners[function.name] = distribution
+    return functions, problems
+
+
+def _problem(distribution: str, fault: str, cause: str, remedy: str) -> PackProblem:
+    return PackProblem(pack=distribution, stage="import", code=f"hooks.{fault}", message=cause, remedy=remedy)

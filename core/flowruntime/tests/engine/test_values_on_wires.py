@@ -1,0 +1,102 @@
+"""What a connection brings fits its port, may fit and is looked at, or cannot fit and is refused at load."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from flowcore.errors import WorkflowInvalid
+from flowruntime import Runtime
+from flowruntime.authoring import node
+
+from tests.engine_nodes import ALL, workflow
+
+pytestmark = pytest.mark.anyio
+
+
+@node("local.text", effects="pure")
+async def text(*, value: str = "five") -> str:
+    """Give a text."""
+    return value
+
+
+@node("local.perhaps", effects="pure")
+async def perhaps(*, value: Any = None) -> int | None:
+    """Give a number or nothing."""
+    return value if isinstance(value, int) else None
+
+
+@node("local.number", effects="pure")
+async def number(x: float) -> float:
+    """Take a number."""
+    return x
+
+
+NODES = [*ALL, text, perhaps, number]
+
+
+def problems_of(document: dict[str, Any]) -> list[tuple[str, str, str]]:
+    checked = Runtime(nodes=NODES).check(document)
+    return [(problem.severity, problem.code, problem.pointer) for problem in checked.problems]
+
+
+async def run(document: dict[str, Any], inputs: dict[str, Any] | None = None) -> Any:
+    async with Runtime(nodes=NODES) as runtime:
+        return await runtime.run(document, inputs)
+
+
+async def test_a_connection_that_cannot_fit_is_an_error_that_names_both_sides_and_a_way_out() -> None:
+    async with Runtime(nodes=NODES) as runtime:
+        with pytest.raises(WorkflowInvalid) as caught:
+            await runtime.run(workflow({"t": "text", "n": "number"}, "t.result -> n.x"))
+    (problem,) = caught.value.problems
+    assert (problem.code, problem.pointer) == ("connection.cannot_fit", "/connections/0")
+    assert "t.result → n.x" in problem.message
+    assert "string" in problem.message
+    assert "number" in problem.message
+    assert problem.remedy
+
+
+async def test_a_connection_that_may_fit_is_a_warning_and_the_value_is_looked_at_when_it_comes() -> None:
+    document = workflow({"p": {"node_type": "perhaps", "config": {"value": 5}}, "n": "number"}, "p.result -> n.x")
+    assert problems_of(document) == [("warning", "connection.may_not_fit", "/connections/0")]
+    assert (await run(document)).node_outputs["n"] == {"result": 5}
+    result = await run(workflow({"p": "perhaps", "n": "number"}, "p.result -> n.x"))
+    assert (result.error["node_id"], result.error["code"], result.error["retryable"]) == ("n", "input.schema", False)
+    assert "of port 'x'" in result.error["message"]
+
+
+async def test_a_source_that_declares_nothing_is_looked_at_without_a_warning() -> None:
+    give = {"node_type": "give", "config": {"value": "five"}}
+    document = workflow({"g": give, "n": "number"}, "g.result -> n.x")
+    assert problems_of(document) == []
+    assert (await run(document)).error["code"] == "input.schema"
+
+
+async def test_an_integer_fits_a_number_and_nothing_is_looked_at() -> None:
+    document = workflow({"a": {"node_type": "add", "inputs": {"x": 1}}, "n": "number"}, "a.result -> n.x")
+    async with Runtime(nodes=NODES) as runtime:
+        checked = runtime.check(document)
+    assert checked.problems == ()
+    assert checked.plan is not None
+    assert checked.plan.nodes[1].checked == ()
+    assert checked.plan.nodes[1].direct
+
+
+async def test_the_ports_that_every_node_has_are_checked_too() -> None:
+    assert problems_of(workflow({"t": "text", "n": "number"}, "t.done -> n.x")) == [
+        ("error", "connection.cannot_fit", "/connections/0")
+    ]
+    assert problems_of(workflow({"t": "text", "n": "give"}, "t.done -> n.after")) == []
+
+
+async def test_a_fixed_input_that_does_not_fit_is_an_error_at_load() -> None:
+    document = workflow({"n": {"node_type": "number", "inputs": {"x": "five"}}})
+    assert problems_of(document) == [("error", "input.schema", "/nodes/0/inputs/x")]
+
+
+async def test_what_an_expression_or_the_execution_brings_is_looked_at_when_the_node_starts() -> None:
+    document = workflow({"n": {"node_type": "number", "inputs": {"x": "${{ input.y }}"}}})
+    assert (await run(document, {"y": 2.5})).node_outputs["n"] == {"result": 2.5}
+    assert (await run(document, {"y": "five"})).error["code"] == "input.schema"
+    assert (await run(workflow({"n": "number"}), {"x": [1]})).error["code"] == "input.schema"

@@ -1,0 +1,84 @@
+"""Database URLs name the files they say, and what is no URL is told."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from flowcore.errors import StoreError
+from flowruntime.stores import MEMORY, MemoryStore, default_url, store_for
+from flowruntime.stores.sqlite import SqliteStore
+
+
+def path_of(url: str) -> str:
+    store = store_for(url)
+    assert isinstance(store, SqliteStore)
+    return store.path
+
+
+def test_three_slashes_begin_a_relative_path_and_four_an_absolute_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert path_of("sqlite:///data/flow.db") == str(tmp_path / "data" / "flow.db")
+    assert path_of("sqlite:////data/flow.db") == "/data/flow.db"
+    assert path_of("sqlite:////data/with%20space.db") == "/data/with space.db"
+    assert path_of("sqlite:////data/flow.db?synchronous=normal") == "/data/flow.db"
+
+
+def test_memory_is_the_store_that_keeps_nothing() -> None:
+    assert isinstance(store_for(MEMORY), MemoryStore)
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "",
+        "flow.db",
+        "sqlite:",
+        "sqlite:///",
+        "sqlite:////data/",
+        "sqlite://data/flow.db",
+        "postgresql://host/flow",
+        "sqlite:///flow.db?synchronous=off",
+        "sqlite:///flow.db?mode=ro",
+    ],
+)
+def test_what_is_no_url_of_ours_is_refused_with_what_to_write(url: str) -> None:
+    with pytest.raises(StoreError) as caught:
+        store_for(url)
+    assert caught.value.code == "store.url"
+    assert repr(url) in caught.value.message
+    assert caught.value.remedy
+
+
+def test_the_default_database_lies_in_the_users_data_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("FLOW_HOME", raising=False)
+    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "da?ta"))
+    assert path_of(default_url()) == str(tmp_path / "da?ta" / "flownodes" / "flow.db")
+    monkeypatch.setenv("XDG_DATA_HOME", "relative")
+    monkeypatch.setenv("HOME", str(tmp_path))
+    assert path_of(default_url()) == str(tmp_path / ".local" / "share" / "flownodes" / "flow.db")
+    monkeypatch.setenv("FLOW_HOME", str(tmp_path / "home"))
+    assert path_of(default_url()) == str(tmp_path / "home" / "flow.db")
+
+
+def test_the_folder_of_the_default_database_is_made_and_no_other(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("FLOW_HOME", str(tmp_path / "a" / "b"))
+    store = store_for(default_url())
+    store.open()
+    store.close()
+    assert (tmp_path / "a" / "b" / "flow.db").is_file()
+    with pytest.raises(StoreError) as caught:
+        store_for(f"sqlite:///{tmp_path}/c/flow.db").open()
+    assert caught.value.code == "store.no_folder"
+    assert not (tmp_path / "c").exists()
+
+
+def test_reading_makes_no_file(tmp_path: Path) -> None:
+    with pytest.raises(StoreError) as caught:
+        store_for(f"sqlite:///{tmp_path}/flow.db", read_only=True).open()
+    assert caught.value.code == "store.missing"
+    assert list(tmp_path.iterdir()) == []
