@@ -185,10 +185,13 @@ class _Shape:
         given = node_of(self.documents.at(container[0]), node_id)
         if item is None or item in self.open_items[container]:
             return
-        assert item > self.last_item.get((*container, attempt), -1)
+        if given["config"].get("concurrency", 1) == 1:  # else a later one may get the slot for its first node first
+            assert item > self.last_item.get((*container, attempt), -1)
         self.last_item[*container, attempt] = item
         self.open_items[container].add(item)
-        running = [one for one in self.open_items[container] if not self.has_ended((*container[0], (node_id, one, attempt)))]
+        running = [
+            one for one in self.open_items[container] if not self.has_ended((*container[0], (node_id, one, attempt)))
+        ]
         assert len(running) <= given["config"].get("concurrency", 1)
 
     def has_ended(self, path: Any) -> bool:
@@ -270,7 +273,9 @@ class _Model:
             except _Failed as failed:
                 done[node_id] = False
                 outputs[node_id] = {"error": "error"} if given["on_error"] == "route" else None
-                if given["on_error"] == "stop" or (given["on_error"] is None and settings["on_error"] == "StopWorkflow"):
+                if given["on_error"] == "stop" or (
+                    given["on_error"] is None and settings["on_error"] == "StopWorkflow"
+                ):
                     stops.append(failed.fatal)
         if len(set(stops)) > 1:
             raise Undetermined  # whichever is first decides whether it is tried again
@@ -297,7 +302,7 @@ class _Model:
 
     def act(self, given: dict[str, Any], path: Any) -> dict[str, Any]:
         failures = 0
-        policy = given["retry_policy"]
+        policy = given.get("retry_policy")
         most = 1 if policy is None else policy["max_attempts"]
         attempt = 0
         while True:
@@ -325,7 +330,7 @@ class _Model:
     def container(self, given: dict[str, Any], path: Any) -> dict[str, Any]:
         if given["timeout_ms"] is not None:
             raise Undetermined
-        policy = given["retry_policy"]
+        policy = given.get("retry_policy")
         most = 1 if policy is None else policy["max_attempts"]
         for attempt in range(1, most + 1):
             try:

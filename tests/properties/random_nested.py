@@ -365,7 +365,7 @@ async def _main(trouble: Nested, played: Played) -> None:
         await clock.sleep_until(started_us + 2 * _DAY_US)
         is_over = runtime.snapshot(execution_id).status in {"succeeded", "failed", "cancelled"}
         if not is_over:
-            runtime._supervisor._open.clear()  # noqa: SLF001 - closing would wait for it
+            runtime._supervisor._open.clear()
         assert is_over, "it hangs"
         played.log = [event async for event in runtime.follow(execution_id)]
         assert len(played.log) < _MOST_EVENTS

@@ -65,8 +65,8 @@ async def _play(document: dict[str, Any], *, cancel_at_seconds: float | None = N
         await clock.sleep_until(_HORIZON_SECONDS * 1_000_000)
     ended = runtime.snapshot(execution_id).status in {"succeeded", "failed", "cancelled"}
     if not ended:
-        log = list(runtime._journal.read(execution_id, 0).events)  # noqa: SLF001 - a follower would wait for its end
-        runtime._supervisor._open.clear()  # noqa: SLF001 - closing would wait for it, too
+        log = list(runtime._journal.read(execution_id, 0).events)
+        runtime._supervisor._open.clear()
     else:
         log = [event async for event in runtime.follow(execution_id)]
     await runtime.__aexit__(None, None, None)
@@ -158,3 +158,19 @@ async def test_the_delay_before_all_nodes_start_again_does_not_count_for_the_tim
     assert {event.attempt for event in of(log, NodeStarted)} == {1, 2, 3, 4}
     assert not of(log, NodeCompleted)
     assert {event.node_id for event in of(log, NodeCancelled)} == {"a", "b"}
+
+
+async def test_a_child_ends_at_its_time_limit_while_a_subflow_in_it_waits_for_its_first_slot() -> None:
+    child = flow(
+        {"inner": _subflow(flow({"x": _linger(7)})), "m": _linger(7)}, settings={"max_execution_time_ms": 4000}
+    )
+    ended, log = await _play(flow({"s": _subflow(child)}, settings={"max_parallel_nodes": 1}))
+    assert ended
+    assert (log[-1].error["code"], log[-1].duration_ms) == ("execution.timeout", 4000)
+
+
+async def test_the_time_limit_of_a_child_that_has_ended_means_nothing_to_what_runs_on() -> None:
+    child = flow({"a": _linger(1)}, settings={"max_execution_time_ms": 5000})
+    ended, log = await _play(flow({"s": _subflow(child), "m": _linger(10)}))
+    assert ended
+    assert (log[-1].status, log[-1].duration_ms) == ("succeeded", 10_000)

@@ -17,7 +17,9 @@ OUTDATED = """{"name": "Old", "nodes": [
   {"id": "a", "node_type": "local.say", "type_version": 1, "config": {"shout": true}, "inputs": {"text": "h\\u0069"}}
 ], "outputs": {"x": "${{ nodes.a.out }}"}}
 """
-UPGRADED = OUTDATED.replace('"type_version": 1', '"type_version": 2').replace("shout", "loud").replace("a.out", "a.said")
+UPGRADED = (
+    OUTDATED.replace('"type_version": 1', '"type_version": 2').replace("shout", "loud").replace("a.out", "a.said")
+)
 
 
 @pytest.fixture

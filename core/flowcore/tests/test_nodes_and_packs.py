@@ -38,6 +38,8 @@ HTTP_REQUEST: dict[str, Any] = {
     "stability": "beta",
     "deprecation": {"since": "1.0", "use": "http.fetch"},
     "replaces": ["http.get"],
+    "migrates": True,
+    "renamed": [{"below": 2, "inputs": {"uri": "url"}}, {"type": "http.get", "outputs": {"text": "body"}}],
 }
 TRIGGER: dict[str, Any] = {
     "id": "http.cron",
@@ -98,6 +100,10 @@ def test_undeclared_effects_are_write() -> None:
         ("stability", "good", "/types/0/stability"),
         ("deprecation", {}, "/types/0/deprecation/since"),
         ("replaces", [1], "/types/0/replaces"),
+        ("migrates", "yes", "/types/0/migrates"),
+        ("renamed", [{"below": 1}], "/types/0/renamed/0/below"),
+        ("renamed", [{"inputs": {"a": 1}}], "/types/0/renamed/0/inputs"),
+        ("renamed", [{"ports": {}}], "/types/0/renamed/0/ports"),
         ("colour", "red", "/types/0/colour"),
     ],
     ids=str,

@@ -24,6 +24,7 @@ __all__ = ["main"]
 _COMMANDS = {
     "run": "run a workflow to its end",
     "validate": "find everything that is wrong with workflows",
+    "eval": "evaluate an expression",
     "nodes": "list the node types that are installed, or show one",
     "init": "write a small workflow to begin with",
     "schema": "write the JSON Schema of workflow documents",

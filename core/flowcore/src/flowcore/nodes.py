@@ -12,6 +12,7 @@ The ports of a type are *fixed* ones plus those that one of three rules reads of
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal, TypeAlias
 
@@ -173,8 +174,8 @@ class RenamedPorts:
     type: str | None = None
     #: It holds for documents saved with a lower version than this; None: with any.
     below: int | None = None
-    inputs: FrozenDict = field(default_factory=FrozenDict)
-    outputs: FrozenDict = field(default_factory=FrozenDict)
+    inputs: Mapping[str, str] = field(default_factory=FrozenDict)
+    outputs: Mapping[str, str] = field(default_factory=FrozenDict)
 
     @classmethod
     def read(cls, value: Any, pointer: str, problems: list[Problem]) -> RenamedPorts:

@@ -7,6 +7,7 @@ import subprocess
 import sys
 import traceback
 from collections.abc import Callable
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -304,7 +305,7 @@ def test_a_connection_that_is_wrong_is_refused_at_once(wrong: Any, code: str, wo
 def test_a_long_circle_names_all_its_nodes() -> None:
     flow = builder()
     nodes = [flow.add("debug.inspect", id=f"n{place}") for place in range(50)]
-    for first, second in zip(nodes, nodes[1:], strict=False):
+    for first, second in pairwise(nodes):
         flow.connect(first.value, second.value)
     error = refused(lambda: flow.connect(nodes[-1].value, nodes[0].value))
     assert error.problems[0].message.count("→") == 50

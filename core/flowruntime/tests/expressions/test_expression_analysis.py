@@ -175,19 +175,19 @@ def test_an_expression_over_data_may_name_anything(text: str) -> None:
         ("5", "Write the number in backticks: `5`."),
         (
             "vars.a + vars.b",
-            "JMESPath has no arithmetic signs: write sum([a, b]) for numbers, join('', [a, b]) for texts.",
+            "JMESPath has no arithmetic signs: write add(a, b) for numbers, join('', [a, b]) for texts.",
         ),
         (
             "vars.a - vars.b",
-            "JMESPath has no arithmetic signs: write sum([a, b]) for numbers, join('', [a, b]) for texts.",
+            "JMESPath has no arithmetic signs: write add(a, b) for numbers, join('', [a, b]) for texts.",
         ),
         (
             "vars.a * vars.b",
-            "JMESPath has no arithmetic signs: write sum([a, b]) for numbers, join('', [a, b]) for texts.",
+            "JMESPath has no arithmetic signs: write add(a, b) for numbers, join('', [a, b]) for texts.",
         ),
         (
             "vars.a / vars.b",
-            "JMESPath has no arithmetic signs: write sum([a, b]) for numbers, join('', [a, b]) for texts.",
+            "JMESPath has no arithmetic signs: write add(a, b) for numbers, join('', [a, b]) for texts.",
         ),
         ("vars.a = 'x'", "Compare with ==."),
         ("vars['a']", "Close what is quoted: 'text', \"name\" or `JSON`; fields are written with a dot."),
@@ -228,10 +228,10 @@ def test_a_long_expression_is_cut_in_messages() -> None:
     [
         ("lenght(vars.a)", "There is no function 'lenght'.", "Did you mean 'length'?"),
         ("compute(vars.a)", "There is no function 'compute'.", "The functions are abs, "),
-        ("length()", "The function 'length' takes 1 argument, not 0.", "See https://jmespath.org/"),
-        ("length(vars.a, vars.b)", "The function 'length' takes 1 argument, not 2.", "See https://jmespath.org/"),
-        ("join(', ')", "The function 'join' takes 2 arguments, not 1.", "See https://jmespath.org/"),
-        ("merge()", "The function 'merge' takes at least 1 argument, not 0.", "See https://jmespath.org/"),
+        ("length()", "The function 'length' takes 1 argument, not 0.", "Write length(string or array or object)."),
+        ("length(vars.a, vars.b)", "The function 'length' takes 1 argument, not 2.", "Write length(string "),
+        ("join(', ')", "The function 'join' takes 2 arguments, not 1.", "Write join(string, array-string)."),
+        ("merge()", "The function 'merge' takes at least 1 argument, not 0.", "Write merge(object, …)."),
         (
             "sort_by(vars.a, name)",
             "Argument 2 of the function 'sort_by' must be an expression.",

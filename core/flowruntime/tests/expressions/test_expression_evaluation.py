@@ -127,19 +127,22 @@ def test_truth_is_that_of_jmespath(text: str, value: Any) -> None:
 @pytest.mark.parametrize(
     ("text", "reason"),
     [
-        ("vars.list[8:2:0]", "slice step cannot be zero"),
-        ("length(vars.n)", "length() takes string or array or object, and got number"),
-        ("sum(vars.list)", "sum() takes array-number, and got string"),
-        ("keys(vars.missing)", "keys() takes object, and got null"),
-        ("sort_by(vars.people, &name)", "sort_by() takes string, and got number"),
-        ("to_number('NaN')", "the result is no value (nan is not JSON)"),
-        ("to_number('1e999')", "the result is no value (inf is not JSON)"),
+        ("vars.list[8:2:0]", ": slice step cannot be zero"),
+        ("length(vars.n)", " at column 0: length() takes string or array or object, and got number"),
+        ("[sum(vars.list)]", " at column 1: sum() takes array-number, and got string"),
+        ("join(vars.n, vars.list)", " at column 0: join() takes string as argument 1, and got number"),
+        ("merge(vars, vars.n)", " at column 0: merge() takes object as argument 2, and got number"),
+        ("keys(vars.missing)", " at column 0: keys() takes object, and got null"),
+        ("sort_by(vars.people, &name)", " at column 0: sort_by() takes string, and got number"),
+        ("map(&abs(name), vars.people)", " at column 5: abs() takes number, and got string"),
+        ("to_number('NaN')", ": the result is no value (nan is not JSON)"),
+        ("to_number('1e999')", ": the result is no value (inf is not JSON)"),
         (
             "[to_number('99999999999999999999')]",
-            "the result is no value (an integer beyond 64 bit is not JSON here)",
+            ": the result is no value (an integer beyond 64 bit is not JSON here)",
         ),
-        ("sum(`[9223372036854775807, 1]`)", "the result is no value (an integer beyond 64 bit is not JSON here)"),
-        ("floor(sum([`1e308`, `1e308`]))", "cannot convert float infinity to integer"),
+        ("sum(`[9223372036854775807, 1]`)", ": the result is no value (an integer beyond 64 bit is not JSON here)"),
+        ("floor(sum([`1e308`, `1e308`]))", " at column 0: cannot convert float infinity to integer"),
     ],
 )
 def test_what_cannot_be_evaluated_fails_the_node_for_good(text: str, reason: str) -> None:
@@ -147,7 +150,20 @@ def test_what_cannot_be_evaluated_fails_the_node_for_good(text: str, reason: str
     with pytest.raises(FatalNodeError) as caught:
         compile_expression(text, BARE_ROOTS)(root)
     assert caught.value.code == "expression.failed"
-    assert caught.value.message == f"The expression {text!r} failed: {reason}."
+    assert caught.value.message == f"The expression {text!r} failed{reason}."
+
+
+def test_an_error_says_in_which_field_the_expression_stands_and_what_to_write() -> None:
+    with pytest.raises(FatalNodeError) as caught:
+        compile_expression("length(vars.name)", BARE_ROOTS, "/nodes/0/config/when")({"vars": {}})
+    assert " in /nodes/0/config/when failed " in caught.value.message
+    assert caught.value.remedy == "Say what stands for it where it is null: default(VALUE, 'text')."
+
+
+@pytest.mark.parametrize("text", ["vars.name < `1`", "`1` >= vars.name", "vars.list[?@ > `0`]"])
+def test_ordering_a_text_and_a_number_gives_null(text: str) -> None:
+    value = compile_expression(text, BARE_ROOTS)({"vars": {"name": "Ada", "list": ["a"]}})
+    assert value in (None, [])
 
 
 def test_the_error_does_not_show_the_value_that_caused_it() -> None:

@@ -7,8 +7,9 @@ from pathlib import Path
 
 import anyio
 import pytest
+from flowcore.contracts import Page
 from flowcore.errors import ExecutionError, StoreError
-from flowcore.events import Event
+from flowcore.events import Event, ExecutionId
 from flowruntime.journal import HistoryGap, Journal
 from flowruntime.journal.durable import TAIL_EVENTS
 from flowruntime.stores import MemoryStore
@@ -97,6 +98,33 @@ async def test_a_follower_who_comes_late_gets_what_is_in_memory_no_more(disk: Di
     for task in running:
         assert [event.seq for event in task.result()] == list(range(1, count + 1))  # type: ignore[union-attr]
     assert [event.seq for event in ended] == list(range(count - 9, count + 1))  # type: ignore[union-attr]
+
+
+async def test_followers_who_come_late_together_read_the_database_once(
+    disk: Disk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pages: list[int] = []
+    read = Disk.read
+
+    def counting(self: Disk, execution_id: ExecutionId, after: int = 0, limit: int = 1000) -> Page:
+        pages.append(after)
+        return read(self, execution_id, after, limit)
+
+    monkeypatch.setattr(Disk, "read", counting)
+    async with journal_on(disk) as journal:
+        log = begin(journal)
+        for seq in range(2, 12_000):
+            log.append(started(seq))
+        log.append(completed(12_000))
+        journal.close_log(log)
+        await log.until_durable(12_000)
+        together = [asyncio.ensure_future(collect(journal)) for _ in range(50)]
+        leaver = asyncio.ensure_future(collect(journal))
+        await anyio.lowlevel.checkpoint()
+        leaver.cancel()
+        for follower in together:
+            assert [event.seq for event in await follower] == list(range(1, 12_001))  # type: ignore[union-attr]
+    assert len(pages) == len(set(pages)) == 3
 
 
 async def test_a_hundred_followers_see_every_event_of_an_execution_that_runs(disk: Disk) -> None:

@@ -174,7 +174,11 @@ def test_a_connection_that_cannot_be_kept_is_told_and_nothing_is_changed() -> No
 
 def test_errors_that_the_document_had_before_do_not_stop_it() -> None:
     wires = [{"from_node": "b", "from_port": "echo", "to_node": "b2", "to_port": "value"}]
-    nodes = [{"node_type": "t.say", "type_version": 2}, {"node_type": "t.plain"}, {"id": "b2", "node_type": "t.plain"}]
+    nodes: list[dict[str, Any]] = [
+        {"node_type": "t.say", "type_version": 2},
+        {"node_type": "t.plain"},
+        {"id": "b2", "node_type": "t.plain"},
+    ]
     made = upgraded(document(*nodes, connections=wires))
     assert made.problems == ()
     assert only_node(made)["type_version"] == 3

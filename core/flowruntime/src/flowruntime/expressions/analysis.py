@@ -140,7 +140,11 @@ def _check_parts(tree: _Tree) -> set[str]:
 def _check_function(call: _Tree) -> None:
     from flowruntime.expressions.functions import check_call
 
-    check_call(call["value"], call["children"])
+    try:
+        check_call(call["value"], call["children"])
+    except ExpressionError as fault:
+        fault.column = call.get("column")
+        raise
 
 
 def _check_literal(value: Any) -> None:

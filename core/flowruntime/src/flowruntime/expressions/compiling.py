@@ -77,15 +77,15 @@ class CompiledValue:
     dynamic: tuple[str, ...]
 
 
-def compile_expression(text: str, roots: Collection[str] | None) -> Expression:
+def compile_expression(text: str, roots: Collection[str] | None, where: str = "") -> Expression:
     """A bare expression ready to be called with its root: a DataExpression when `roots` is None.
 
-    Raises ExpressionError.
+    `where` is the pointer that errors name. Raises ExpressionError.
 
     >>> compile_expression("inputs.value > `5`", BARE_ROOTS)({"inputs": {"value": 6}})
     True
     """
-    search = search_of(text, analyse(text, roots))
+    search = search_of(text, analyse(text, roots), where)
     return DataExpression(text, search) if roots is None else Expression(text, search)
 
 
@@ -163,6 +163,7 @@ class _Compiler:
         self.problems = problems
         self.places = places
         self.used: set[str] = set()
+        self.expressions = 0
         self.references: list[Reference] = []
         self.dynamic: list[str] = []
 
@@ -186,7 +187,7 @@ class _Compiler:
         if not isinstance(value, str):
             return value  # the config schema says what is wrong with it
         try:
-            return compile_expression(value, self.places.expressions[steps])
+            return compile_expression(value, self.places.expressions[steps], self.pointer + pointer_of(*steps))
         except ExpressionError as fault:
             self._problem(fault.code, steps, fault.message, fault.remedy)
             return value
@@ -221,7 +222,8 @@ class _Compiler:
         self.used |= analysis.roots
         where = self.pointer + pointer_of(*steps)
         self.references.extend(Reference(node, port, where) for node, port in analysis.references)
-        return search_of(text, analysis)
+        self.expressions += 1
+        return search_of(text, analysis, where, number=self.expressions)
 
     def _problem(self, code: str, steps: Steps, message: str, remedy: str) -> None:
         where = self.pointer + pointer_of(*steps)

@@ -32,7 +32,7 @@ _REMEDY: Final = "Check the types of the values it uses."
 Search: TypeAlias = Callable[[Any], Value]
 
 
-class EvaluationFailed(FatalNodeError):
+class EvaluationFailed(FatalNodeError):  # noqa: N818 - it says what happened
     """An expression cannot be evaluated; `column` (from 0) is that of the call at fault, if it was one."""
 
     def __init__(self, message: str, *, code: str, remedy: str, column: int | None) -> None:
@@ -41,16 +41,28 @@ class EvaluationFailed(FatalNodeError):
 
 
 def search_of(
-    text: str, analysis: Analysis, where: str = "", *, moment: Moment | None = None, limits: Limits = LIMITS
+    text: str,
+    analysis: Analysis,
+    where: str = "",
+    *,
+    number: int = 0,
+    moment: Moment | None = None,
+    limits: Limits = LIMITS,
 ) -> Search:
-    """What evaluates the expression that stands at the pointer `where`.
+    """What evaluates the expression that stands at the pointer `where`, as the one of this number.
 
     It raises EvaluationFailed, and whatever NodeError the root itself raises. `moment` is what `now()` and `uuid()`
     answer from for roots that hold none under MOMENT.
     """
     if analysis.path is not None:
         return _search_by_path(analysis.path)
-    return _search_by_tree(text, analysis, where, moment, limits)
+    from flowruntime.expressions.interpreting import Evaluation
+
+    def begin(root: Any) -> Evaluation:
+        given = root.get(MOMENT, moment) if type(root) is dict else moment
+        return Evaluation(limits, given, f"{where}:{number}")
+
+    return _search_by_tree(text, analysis, where, begin)
 
 
 def _search_by_path(path: tuple[str, ...]) -> Search:
@@ -65,14 +77,11 @@ def _search_by_path(path: tuple[str, ...]) -> Search:
     return follow
 
 
-def _search_by_tree(text: str, analysis: Analysis, where: str, moment: Moment | None, limits: Limits) -> Search:
-    from flowruntime.expressions.interpreting import Evaluation
-
+def _search_by_tree(text: str, analysis: Analysis, where: str, begin: Callable[[Any], Any]) -> Search:
     tree, calculates = analysis.tree, analysis.calculates
 
     def evaluate(root: Any) -> Value:
-        given = root.get(MOMENT, moment) if type(root) is dict else moment
-        evaluation = Evaluation(limits, given, where)
+        evaluation = begin(root)
         try:
             value = evaluation.visit(tree, root)
             if calculates:
@@ -115,7 +124,8 @@ def _name_at(text: str, column: int | None) -> str:
 def _wrong_argument(error: Any) -> tuple[str, str]:
     """The reason, and what to write."""
     got = _PYTHON_NAMES.get(error.got, error.got)
-    reason = f"{error.function}() takes {' or '.join(error.wanted)} as argument {error.place}, and got {got}"
+    place = f" as argument {error.place}" if error.place else ""
+    reason = f"{error.function}() takes {' or '.join(error.wanted)}{place}, and got {got}"
     if got == "null":
         return reason, "Say what stands for it where it is null: default(VALUE, 'text')."
     if error.wanted == ["string"]:

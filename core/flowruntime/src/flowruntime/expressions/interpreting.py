@@ -31,7 +31,7 @@ _MAKING: Final = frozenset({"keys", "map", "merge", "reverse", "sort", "sort_by"
 
 
 class WrongArgument(Exception):  # noqa: N818 - it says what is wrong
-    """An argument of a function has another type than it takes; `place` counts from 1."""
+    """An argument of a function has another type than it takes; `place` counts from 1, and is 0 for an only one."""
 
     def __init__(self, function: str, place: int, error: JMESPathTypeError) -> None:
         self.function = function
@@ -53,7 +53,7 @@ class Evaluation(TreeInterpreter):
         self.failed_at: int | None = None
         self._calls = 0
 
-    def visit(self, node: Any, value: Any) -> Any:  # type: ignore[override]
+    def visit(self, node: Any, value: Any) -> Any:
         """Evaluate a part of the tree, as one step. Raises LimitReached, and whatever functions raise."""
         meter = self.meter
         meter.steps_left -= 1
@@ -122,8 +122,7 @@ class Evaluation(TreeInterpreter):
             if name in _TABLE:
                 return self._call_jmespath(name, self._arguments(node, value))
             function = find_function(name)
-            if function is None:  # checked when the expression was compiled
-                raise LookupError(name)
+            assert function is not None, name  # noqa: S101 - checked when the expression was compiled
             return self._call_added(function, node, value)
         except Exception:
             if self.failed_at is None:
@@ -215,7 +214,7 @@ class Evaluation(TreeInterpreter):
                 try:
                     _FUNCTIONS._type_check_single(argument, types, name)  # noqa: SLF001 - JMESPath's own rules
                 except JMESPathTypeError as error:
-                    raise WrongArgument(name, place + 1, error) from None
+                    raise WrongArgument(name, place + 1 if len(arguments) > 1 else 0, error) from None
 
 
 #: How each kind of part is evaluated.

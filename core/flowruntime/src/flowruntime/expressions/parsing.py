@@ -22,10 +22,11 @@ _PATH_BEFORE: Final = re.compile(r"""(?:(?:"[^"]*"|\w+)\.)+$""")
 
 
 class ExpressionError(ValueError):
-    """Why an expression cannot be used: `code`, the message, `remedy`."""
+    """Why an expression cannot be used: `code`, the message, `remedy`, the `column` (from 0) where it is known."""
 
-    def __init__(self, message: str, *, code: str, remedy: str) -> None:
+    def __init__(self, message: str, *, code: str, remedy: str, column: int | None = None) -> None:
         self.code = code
+        self.column = column
         self.message = message
         self.remedy = remedy
         super().__init__(message)
@@ -99,7 +100,9 @@ def _not_jmespath(text: str, column: int | None, remedy: str) -> ExpressionError
         where = f" at column {column} ({text[column]!r})"
     else:
         where = ": it ends too early"
-    return ExpressionError(f"{shown(text)} is not JMESPath{where}.", code="expression.syntax", remedy=remedy)
+    return ExpressionError(
+        f"{shown(text)} is not JMESPath{where}.", code="expression.syntax", remedy=remedy, column=column
+    )
 
 
 def _remedy(text: str, column: int) -> str:

@@ -13,6 +13,7 @@ from flowcore.workflows import Workflow
 from flowruntime.journal.durable import DurableLog
 from flowruntime.journal.following import Batch, Following, HistoryGap
 from flowruntime.journal.log import ExecutionLog
+from flowruntime.journal.pages import SharedPages
 from flowruntime.journal.writer import Writer
 
 __all__ = ["Journal"]
@@ -32,6 +33,7 @@ class Journal:
         self._store = store
         self._open: dict[ExecutionId, ExecutionLog] = {}
         self._writer: Writer | None = None
+        self._pages = SharedPages(self._read_page)
 
     async def open(self) -> None:
         """Make the store usable. Raises StoreError when it is not."""
@@ -138,7 +140,7 @@ class Journal:
             log = self._open.get(execution_id)
             batch = log.tail(after) if isinstance(log, DurableLog) else None
             if batch is None:
-                batch = await asyncio.to_thread(self._read_page, execution_id, after)
+                batch = await self._pages.get(execution_id, after)
             if batch:
                 after = batch[-1].seq
                 yield batch
@@ -152,6 +154,7 @@ class Journal:
                 await log.wait()
 
     def _read_page(self, execution_id: ExecutionId, after: int) -> Sequence[Event]:
+        """Events of the database. Called on any thread."""
         try:
             return self._store.read(execution_id, after, _PAGE).events
         except StoreError as error:

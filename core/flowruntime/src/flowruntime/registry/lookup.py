@@ -222,6 +222,8 @@ class Registry:
             return "A node type is named by its pack and its name, as in 'debug.log'; `flow nodes` lists them."
         if namespace == LOCAL_NAMESPACE:
             return "Give the file that defines it: --nodes FILE, or Runtime(nodes=[…])."
+        if len(replacing := self.replacing(type_id)) == 1:
+            return f"`flow upgrade FILE --write` puts {replacing[0].id!r} in its place."
         told = [str(problem) for owner, problem in self._problems() if owner == namespace]
         if told:
             return f"Its pack is not usable as it is: {' '.join(told)}"

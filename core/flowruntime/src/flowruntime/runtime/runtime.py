@@ -119,12 +119,14 @@ class Runtime:
             if self._http is not None:
                 await self._http.aclose()
                 self._http = None
-            await self._close_journal(quietly=error is not None)
         finally:
             self._watch.cancel()
             self._tasks = None
-            # The block's own exception is not handed to the task group, which would wrap it in an ExceptionGroup.
-            await tasks.__aexit__(None, None, None)
+            try:
+                await self._close_journal(quietly=error is not None)
+            finally:
+                # The block's own exception is not handed to the task group, which would wrap it in an ExceptionGroup.
+                await tasks.__aexit__(None, None, None)
 
     async def _close_journal(self, *, quietly: bool) -> None:
         """Make durable what is left. Raises StoreError when that cannot be, unless an error is on its way already."""

@@ -82,6 +82,7 @@ def open_container(execution: Executor, worker: Worker, container: Container) ->
 def child_ended(execution: Executor, frame: Frame, opened: Opened) -> None:
     """All that there was to do in a child is done."""
     del opened.children[frame.item]
+    frame.limit_us = NEVER_US  # it has kept it
     container = opened.container
     status, outputs, error = outcome(frame)
     item = frame.item

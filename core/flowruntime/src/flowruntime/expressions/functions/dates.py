@@ -29,8 +29,8 @@ def _now(call: Call, zone: str = "UTC") -> str:
     return _written(moment.astimezone(_zone(zone, 1)))
 
 
-def _date_add(date: str, amount: int, unit: str, zone: str | None = None) -> str:
-    if isinstance(amount, float) and not amount.is_integer():
+def _date_add(date: str, amount: float, unit: str, zone: str | None = None) -> str:
+    if amount % 1:
         raise FunctionError("takes a whole number as argument 2", "Use a smaller unit.")
     start = _read(date, 1)
     if zone is not None:
