@@ -213,7 +213,9 @@ def test_a_static_field_may_use_vars_and_secrets_only() -> None:
 
 
 def test_an_expression_that_cannot_be_evaluated_fails_with_its_text() -> None:
-    with pytest.raises(FatalNodeError, match=r"The expression 'length\(input.n\)' in /nodes/0/config/a/0 failed at column 0: "):
+    with pytest.raises(
+        FatalNodeError, match=r"The expression 'length\(input.n\)' in /nodes/0/config/a/0 failed at column 0: "
+    ):
         compiled({"a": ["n: ${{ length(input.n) }}"]}).resolve(ROOTS)
 
 

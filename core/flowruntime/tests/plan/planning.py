@@ -8,6 +8,7 @@ from flowcore.nodes import EffectsByConfig, NodeType, Port, Ports
 from flowcore.policies import PartialRetryPolicy
 from flowcore.values import freeze
 from flowcore.workflows import Workflow
+from flowruntime.authoring import Definition
 from flowruntime.plan import Checked, Library, Plan, SchemaCache, check_workflow, require_plan
 
 
@@ -123,6 +124,12 @@ class Types:
         if version is None:
             version = max((known for name, known in self.types if name == type_id), default=0)
         return self.types.get((type_id, version))
+
+    def replacing(self, type_id: str) -> list[NodeType]:
+        return [known for known in self.types.values() if type_id in known.replaces]
+
+    def load(self, node_type: NodeType) -> Definition:
+        raise AssertionError(f"The code of {node_type.id!r} is not needed.")
 
     def type_ids(self) -> Iterable[str]:
         return sorted({type_id for type_id, _ in self.types})

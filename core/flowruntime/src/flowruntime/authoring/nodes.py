@@ -32,7 +32,7 @@ class Node(ABC):
 
     @abstractmethod
     async def execute(self, ctx: Context) -> Mapping[str, Value] | Wait | Container | None:
-        """One attempt: `{port: value}` for the ports that get a value, `Wait` or a `Container`. Raise NodeError to fail."""
+        """One attempt: `{port: value}` for the ports that get a value, `Wait`, or a `Container`. Raise NodeError."""
         ...
 
     async def shutdown(self) -> None:  # noqa: B027 - nothing to close is fine

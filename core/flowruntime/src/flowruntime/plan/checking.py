@@ -50,7 +50,7 @@ def check_workflow(
     drafted = closure.draft(read.workflow, problems)
     told = tuple(sort_problems(problems.told()))
     broken = any(problem.severity == "error" for problem in told)
-    return Checked(workflow=read.workflow, plan=None if broken else closure.build(drafted), problems=told)
+    return Checked(workflow=drafted.workflow, plan=None if broken else closure.build(drafted), problems=told)
 
 
 def require_plan(checked: Checked) -> Plan:

@@ -102,6 +102,7 @@ class Closure:
         body = self._bodies[name]
         problems = ProblemList()
         drafted = draft_document(body.workflow, self, problems)
+        body.workflow = drafted.workflow
         self.inner.append((body, drafted))
         errors = [problem for problem in problems.told() if problem.severity == "error"]
         self._named[name] = _Named(

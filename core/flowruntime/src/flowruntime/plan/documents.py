@@ -8,25 +8,21 @@ from typing import Any, Protocol
 
 from flowcore.documents import file_of, read_body
 from flowcore.errors import Problem, ProblemList, Severity
-from flowcore.nodes import NodeType
 from flowcore.validation import Reference, TypedWorkflow, check_fitting, check_types, find_cycle, find_types, is_any
 from flowcore.values import pointer_of
 from flowcore.workflows import Workflow, WorkflowNode
 
 from flowruntime.authoring import Body
 from flowruntime.expressions import OUTPUT_ROOTS, CompiledValue, compile_value, has_expression
+from flowruntime.migrations import TypeVersions, bring_up_to_date
 from flowruntime.plan.drafting import Draft, draft_node
 from flowruntime.plan.schemas import SchemaCache
 
 __all__ = ["Drafted", "Surroundings", "TypeSource", "draft_document"]
 
 
-class TypeSource(Protocol):
+class TypeSource(TypeVersions, Protocol):
     """What the plan needs of a registry."""
-
-    def get(self, type_id: str, version: int | None = None) -> NodeType | None:
-        """The node type of that id, its newest version for None."""
-        ...
 
     def type_ids(self) -> Iterable[str]:
         """All known ids."""
@@ -75,7 +71,11 @@ class Surroundings(Protocol):
 
 
 def draft_document(workflow: Workflow, surroundings: Surroundings, problems: ProblemList) -> Drafted:
-    """Check and compile a document and those inside it. Pointers of problems begin at it."""
+    """Check and compile a document and those inside it. Pointers of problems begin at it.
+
+    What was saved with older node types is brought up to date: `Drafted.workflow` is what will run.
+    """
+    workflow = bring_up_to_date(workflow, surroundings.types, problems)
     return _Drafting(workflow, surroundings, problems).drafted()
 
 
@@ -145,7 +145,7 @@ class _Drafting:
             self.types.update(drafted.types)
             for name, places in drafted.uses.items():
                 self.uses.setdefault(name, []).extend(pointer + place for place in places)
-            body = Body(workflow)
+            body = Body(drafted.workflow)
             self.surroundings.inner.append((body, drafted))
         self.problems.extend(replace(problem, pointer=pointer + problem.pointer) for problem in found.told())
         return body

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from functools import cache
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from flowcore.packs import PackProblem
 from flowcore.values import did_you_mean
@@ -17,7 +17,10 @@ from jmespath.functions import Functions
 from flowruntime.authoring.functions import ExpressionFunction
 from flowruntime.expressions.parsing import ExpressionError
 
-__all__ = ["check_call", "find_function", "function_problems", "known_functions"]
+if TYPE_CHECKING:
+    from flowruntime.hooks import Hooks
+
+__all__ = ["check_call", "collect_functions", "find_function", "function_problems", "known_functions"]
 
 #: What jmespath says of its own functions: `{"function", "signature"}` by name.
 _JMESPATH: Final[Mapping[str, Any]] = Functions.FUNCTION_TABLE
@@ -39,8 +42,8 @@ def function_problems() -> tuple[PackProblem, ...]:
     """What is wrong with plugins, and with functions that they add."""
     from flowruntime.hooks import installed_hooks
 
-    added = _added()[1]
-    return (*installed_hooks().problems, *added)
+    refused = _added()[1]  # asking them may fail, which their hooks record
+    return (*installed_hooks().problems, *refused)
 
 
 def check_call(name: str, arguments: Sequence[Any]) -> None:
@@ -104,13 +107,17 @@ def _own() -> dict[str, ExpressionFunction]:
 
 @cache
 def _added() -> tuple[dict[str, ExpressionFunction], list[PackProblem]]:
-    """The functions of plugins, and what is wrong with those that are refused."""
     from flowruntime.hooks import installed_hooks
 
+    return collect_functions(installed_hooks())
+
+
+def collect_functions(hooks: Hooks) -> tuple[dict[str, ExpressionFunction], list[PackProblem]]:
+    """The functions of plugins by name, and what is wrong with those that are refused."""
     functions: dict[str, ExpressionFunction] = {}
     owners = dict.fromkeys(_JMESPATH, "JMESPath") | dict.fromkeys(_own(), "Flownodes")
     problems: list[PackProblem] = []
-    for distribution, answer in installed_hooks().call("expression_functions"):
+    for distribution, answer in hooks.call("expression_functions"):
         for function in answer if isinstance(answer, Sequence) else [answer]:
             if not isinstance(function, ExpressionFunction):
                 cause = f"Its hook 'expression_functions' gives a {type(function).__name__} for a function."
