@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from flowcore.nodes import NodeType, Port, Ports
+from flowruntime.authoring import Definition
 from flowruntime.plan import Checked, Plan, SchemaCache, check_workflow
 from hypothesis import strategies as st
 
@@ -75,6 +76,12 @@ class Types:
 
     def get(self, type_id: str, version: int | None = None) -> NodeType | None:
         return {TYPE_ID: NODE_TYPE, "local.needy": NEEDY_TYPE}.get(type_id)
+
+    def replacing(self, type_id: str) -> tuple[NodeType, ...]:
+        return ()
+
+    def load(self, node_type: NodeType) -> Definition:
+        raise AssertionError(f"The code of {node_type.id!r} is not needed.")
 
     def type_ids(self) -> tuple[str, ...]:
         return (TYPE_ID, "local.needy")

@@ -65,7 +65,7 @@ async def _play(document: dict[str, Any], *, cancel_at_seconds: float | None = N
         await clock.sleep_until(_HORIZON_SECONDS * 1_000_000)
     ended = runtime.snapshot(execution_id).status in {"succeeded", "failed", "cancelled"}
     if not ended:
-        log = list(runtime._journal.read(execution_id, 0).events)
+        log: list[Any] = list(runtime._journal.read(execution_id, 0).events)
         runtime._supervisor._open.clear()
     else:
         log = [event async for event in runtime.follow(execution_id)]

@@ -64,7 +64,7 @@ def test_without_a_command_the_help_is_shown_and_it_is_wrong_usage(capsys: pytes
     ("words", "told"),
     [
         (["rnu"], "There is no command 'rnu'.\n  Did you mean 'run'?"),
-        (["zzz"], "The commands are: run, validate, nodes, init, "),
+        (["zzz"], "The commands are: run, validate, "),
         (["--jsno"], "`flow` does not take '--jsno'."),
         (["run"], "the following arguments are required: FILE"),
         (["run", "a.json", "--jsn"], "`flow run` does not take '--jsn'.\n  Did you mean '--json'?"),

@@ -130,7 +130,7 @@ def evaluate(text: str, folder: Path, before: str = "") -> subprocess.CompletedP
 def test_an_installed_plugin_adds_a_function_to_expressions(plugins: Plugins) -> None:
     plugins.add("acme", GOOD.format(name="shout"))
     assert evaluate("shout('hey')", plugins.folder).stdout.splitlines()[0] == "hey!"
-    assert "Did you mean 'shout'?" in evaluate("shuot('hey')", plugins.folder).stdout
+    assert "Did you mean 'shout' or 'sort'?" in evaluate("shuot('hey')", plugins.folder).stdout
     denied = "from flowruntime.hooks import permit_hooks; permit_hooks(lambda name: name != 'acme')"
     assert "There is no function 'shout'." in evaluate("shout('hey')", plugins.folder, denied).stdout
 

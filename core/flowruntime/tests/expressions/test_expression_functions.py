@@ -71,7 +71,7 @@ def failure_of(text: str, data: Any = DATA) -> FatalNodeError:
         ("b64encode('añb')", "YcOxYg=="),
         ("b64decode('YcOxYg==')", "añb"),
         ("b64decode('YcOxYg')", "añb"),
-        ("b64decode('_-4')", None),
+        ("b64decode('fn4_')", "~~?"),
         ("hash('')", hashlib.sha256(b"").hexdigest()),
         ("hash('ñ', 'sha512')", hashlib.sha512("ñ".encode()).hexdigest()),
         ("hash('a', 'sha1')", "86f7e437faa5a7fce15d1ddcb9eaeaea377667b8"),
@@ -81,11 +81,8 @@ def failure_of(text: str, data: Any = DATA) -> FatalNodeError:
     ],
 )
 def test_a_function_gives(text: str, value: Any) -> None:
-    if value is None and text.startswith("b64decode"):
-        assert "no UTF-8 text" in failure_of(text).message
-    else:
-        made = value_of(text)
-        assert (made, type(made)) == (value, type(value))
+    made = value_of(text)
+    assert (made, type(made)) == (value, type(value))
 
 
 def test_only_the_chosen_value_is_evaluated() -> None:
@@ -114,6 +111,7 @@ def test_only_the_chosen_value_is_evaluated() -> None:
         ("from_json('{')", "from_json() cannot read argument 1: it is no strict JSON [json.syntax]"),
         ("from_json('NaN')", "from_json() cannot read argument 1: it is no strict JSON [json.not_a_number]"),
         ("from_json('18446744073709551616')", "it is no strict JSON [json.integer_range]"),
+        ("b64decode('_-4')", "b64decode() gives bytes that are no UTF-8 text"),
         ("b64decode('?')", "b64decode() cannot read argument 1: it is no Base64"),
         ("b64decode('ñ')", "b64decode() cannot read argument 1: it is no Base64"),
         ("hash('a', 'crc32')", "hash() does not know the algorithm in argument 2"),
@@ -156,7 +154,7 @@ def test_no_value_stands_in_an_error() -> None:
     ("text", "message"),
     [
         ("iif(a, b)", "The function 'iif' takes 3 arguments, not 2."),
-        ("now('a', 'b')", "The function 'now' takes 0 to 1 arguments, not 2."),
+        ("now('a', 'b')", "The function 'now' takes 0 to 1 argument, not 2."),
         ("uuid(a)", "The function 'uuid' takes no arguments, not 1."),
         ("hash()", "The function 'hash' takes 1 to 2 arguments, not 0."),
         ("trim(&a)", "Argument 1 of the function 'trim' is a value, not an expression."),
