@@ -135,6 +135,20 @@ def test_an_installed_plugin_adds_a_function_to_expressions(plugins: Plugins) ->
     assert "There is no function 'shout'." in evaluate("shout('hey')", plugins.folder, denied).stdout
 
 
+def test_what_a_function_raises_fails_the_expression_and_shows_no_value(plugins: Plugins) -> None:
+    raising = "function=lambda text: int(text), arguments=(('string',),))"
+    plugins.add("acme", GOOD.format(name="whole").replace(GOOD[GOOD.index("function=lambda") :].strip(), raising + "]"))
+    code = (
+        f"import sys; sys.path.insert(0, {str(plugins.folder)!r})\n"
+        "from flowruntime.expressions import compile_expression\n"
+        "compile_expression(\"whole('hunter2')\", None)({})\n"
+    )
+    ended = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    last = ended.stderr.splitlines()[-1]
+    assert "failed at column 0: whole() raised ValueError." in last
+    assert "invalid literal" not in ended.stderr
+
+
 def test_plugins_are_looked_for_only_when_a_function_is_unknown(plugins: Plugins) -> None:
     assert evaluate("length('a')", plugins.folder).stdout.split() == ["1", "False", "False"]
     assert evaluate("trim(' a ')", plugins.folder).stdout.split() == ["a", "True", "False"]

@@ -17,6 +17,7 @@ from flowcore.errors import ExecutionError
 from flowcore.events import TOP, ExecutionId, WorkflowStarted
 from flowcore.executions import ExecutionResult
 from flowcore.values import Value
+from flowcore.workflows import Workflow
 
 from flowruntime.authoring import Secret
 from flowruntime.engine.admission import Admission
@@ -81,17 +82,18 @@ class Supervisor:
         fired: int | None,
         on_end: Callable[[ExecutionResult], None],
         origin: dict[str, Any] | None = None,
+        named: Mapping[str, Workflow] | None = None,
     ) -> Executor:
         """Make event 1 durable; `run` or `start` the executor then.
 
-        `fired` is the trigger's number. `origin` says what started the execution; without it somebody did by hand.
+        `fired` is the trigger's number; `named` are the workflows that it may run by name. `origin` says what started the execution; without it somebody did by hand.
         """
         if origin is None:
             origin = {"type": "Manual"} if fired is None else {"type": "Node", "node": plan.nodes[fired].id}
         now_us = self._clock.now_us()
         execution_id = _new_execution_id(now_us)
         first = WorkflowStarted(1, now_us, plan.workflow.id, None, inputs, origin, dict(plan.types))
-        log = self._journal.create(execution_id, plan.workflow, first)
+        log = self._journal.create(execution_id, plan.workflow, first, named)
         machine = Machine(plan, fired=fired)
         shared = Surroundings(log=log, clock=self._clock, started_us=now_us, secrets=self._secrets, http=self._http)
         executor = Executor(

@@ -14,7 +14,7 @@ from jmespath.exceptions import JMESPathTypeError
 from jmespath.functions import Functions
 from jmespath.visitor import Options, TreeInterpreter
 
-from flowruntime.authoring.functions import Call, ExpressionFunction, Moment
+from flowruntime.authoring.functions import Call, ExpressionFunction, FunctionError, Moment
 from flowruntime.expressions.functions import find_function
 from flowruntime.expressions.limits import Limits, Meter
 
@@ -186,9 +186,9 @@ class Evaluation(TreeInterpreter):
                 self.meter.work(size)
             if function.takes_call:
                 arguments.insert(0, Call(place=f"{self.where}:{node.get('column')}:{count}", given=self.moment))
-        result = function.function(*arguments)
         if function.is_lazy:
-            return result
+            return function.function(*arguments)
+        result = _result_of(function, arguments)
         if isinstance(result, list | dict):
             check_value(result)
             self.meter.made(result)
@@ -221,6 +221,15 @@ class Evaluation(TreeInterpreter):
 _METHODS: Final[Mapping[str, Callable[[Evaluation, Any, Any], Any]]] = {
     name.removeprefix("visit_"): getattr(Evaluation, name) for name in dir(Evaluation) if name.startswith("visit_")
 }
+
+
+def _result_of(function: ExpressionFunction, arguments: list[Any]) -> Any:
+    try:
+        return function.function(*arguments)
+    except FunctionError:
+        raise
+    except Exception as error:  # noqa: BLE001 - a plugin's function may raise anything, and its message hold a value
+        raise FunctionError(f"raised {type(error).__name__}") from None
 
 
 def _is_ordered(value: Any) -> bool:

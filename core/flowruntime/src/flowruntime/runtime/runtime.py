@@ -273,6 +273,7 @@ class Runtime:
                 fired=fired_trigger(plan, trigger),
                 on_end=on_end,
                 origin=origin,
+                named={name: found for name in plan.names if (found := self.workflows.get(name)) is not None},
             )
         except BaseException:
             self._plans.release(compiled)

@@ -34,7 +34,7 @@ _NO_VALUES: Final[dict[str, Any]] = {}
 async def make_attempts(execution: Executor, worker: Worker) -> None:  # noqa: C901, PLR0912, PLR0915 - one function: the hot path
     """Make one attempt after the other until nothing can be taken, or the worker is not wanted any more."""
     runnable, log, now, times = execution.runnable, execution.log, execution.now, execution.times
-    pending = log.pending
+    pending, is_blocking = log.pending, log.is_blocking
     at_us = now()
     inline = blocked = 0
     is_guest = worker.is_guest
@@ -92,6 +92,8 @@ async def make_attempts(execution: Executor, worker: Worker) -> None:  # noqa: C
             handler = handlers[index]
             if handler is None:
                 handler = await frame.instances.prepare(index)
+            if is_blocking and node.effects == "write":
+                await log.until_durable(log.seq)  # a side effect must not be forgotten
             inputs = machine.wired[index] or _NO_VALUES
             state = None
             if handler.plain is not None and node.direct:
