@@ -86,7 +86,8 @@ class Supervisor:
     ) -> Executor:
         """Make event 1 durable; `run` or `start` the executor then.
 
-        `fired` is the trigger's number; `named` are the workflows that it may run by name. `origin` says what started the execution; without it somebody did by hand.
+        `fired` is the trigger's number; `named` are the workflows that it may run by name. `origin` says what started
+        the execution; without it somebody did by hand.
         """
         if origin is None:
             origin = {"type": "Manual"} if fired is None else {"type": "Node", "node": plan.nodes[fired].id}
