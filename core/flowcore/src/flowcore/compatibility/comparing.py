@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from functools import lru_cache
 from typing import Any, Final
-from urllib.parse import quote
 
 from flowcore.compatibility.branches import Kind
 from flowcore.compatibility.describing import BLOB, describe
@@ -116,7 +115,7 @@ def _cannot_fit(source: Any, target: Any, clash: Finding, kinds: tuple[Sequence[
 
 def _line_at(schema: Any, pointer: str | None) -> str:
     whole = Part(schema, schema, "", "source")
-    found = resolve(whole, "#" + quote(pointer or ""))
+    found = resolve(whole, "#" + (pointer or "").replace("%", "%25"))
     return describe((found or whole).schema, schema)
 
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Final, Literal, NamedTuple, TypeAlias
-from urllib.parse import unquote
 
 from flowcore.values import pointer_of
 
@@ -100,7 +100,7 @@ def resolve(part: Part, reference: Any) -> Part | None:
         raise NotASchema(part, "its $ref is no string")
     if reference != "#" and not reference.startswith("#/"):
         return None
-    found, pointer = part.root, unquote(reference[1:])
+    found, pointer = part.root, _decoded(reference[1:])
     for step in _steps(pointer):
         if isinstance(found, dict) and step in found:
             found = found[step]
@@ -111,6 +111,12 @@ def resolve(part: Part, reference: Any) -> Part | None:
         if isinstance(found, dict) and "$id" in found:
             return None  # a document of its own, with references of its own
     return Part(found, part.root, pointer, part.side)
+
+
+def _decoded(text: str) -> str:
+    """The text with `%20` and the like decoded, as RFC 6901 has it for pointers in URI fragments."""
+    raw = re.sub(rb"%([0-9A-Fa-f]{2})", lambda found: bytes.fromhex(found[1].decode()), text.encode(errors="replace"))
+    return raw.decode(errors="replace")
 
 
 def _steps(pointer: str) -> Iterator[str]:
