@@ -121,7 +121,8 @@ async def test_a_case_that_cannot_be_decided_fails_the_node_and_says_which_and_w
     error = events[-1].error
     assert error["message"] == (
         "The case of the port 'long' (cases[1].when) could not be decided: "
-        "The expression 'length(inputs.value) > `3`' in /nodes/0/config/cases/1/when failed at column 0: length() takes string or array or object, and got number."
+        "The expression 'length(inputs.value) > `3`' "
+        "in /nodes/0/config/cases/1/when failed at column 0: length() takes string or array or object, and got number."
     )
     assert (error["code"], error["node_id"], error["details"]) == (
         "expression.failed",
