@@ -46,13 +46,17 @@ async def measure_waiting(scale: Scale) -> list[Row]:
     none = Target(of="ours", at_most=0)
 
     def row(what: str, unit: str, one: float, other: float) -> Row:
-        return Row(name=f"{name}: {what}", unit=unit, ours=one, raw=other, ratio=one / other)
+        # A handful of them is below what the system can tell.
+        return Row(name=f"{name}: {what}", unit=unit, ours=one, raw=other, ratio=one / other if other else None)
+
+    def rate(seconds: float) -> float:
+        return count / seconds if seconds else 0.0
 
     return [
         row("memory each", "bytes", ours.bytes_each, raw.bytes_each),
         Row(name=f"{name}: tasks", unit="tasks", ours=ours.tasks, raw=raw.tasks, target=none),
-        row("begun, CPU", "1/s", count / ours.begin_seconds, count / raw.begin_seconds),
-        row("cancelled, CPU", "1/s", count / ours.end_seconds, count / raw.end_seconds),
+        row("begun, CPU", "1/s", rate(ours.begin_seconds), rate(raw.begin_seconds)),
+        row("cancelled, CPU", "1/s", rate(ours.end_seconds), rate(raw.end_seconds)),
         Row(name=f"{name}: tasks left at the end", unit="tasks", ours=ours.left, raw=raw.left, target=none),
     ]
 
