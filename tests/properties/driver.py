@@ -30,6 +30,7 @@ from flowruntime.engine.machine import (
     WAITING,
     Machine,
 )
+from flowruntime.engine.replaying import replay
 from flowruntime.plan import Plan
 
 from tests.properties.random_workflows import Scenario
@@ -62,7 +63,7 @@ class Driver:
         self.running: list[int] = []
         self.peak = 0
         for event in events:
-            self.machine.apply(event)
+            replay(self.machine, event)
             self.events.append(event)
         self.asleep = self.machine.nodes_with(RETRYING, WAITING)
         for node in self.machine.nodes_with(RUNNING):

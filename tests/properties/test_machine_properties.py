@@ -8,6 +8,7 @@ import pytest
 from flowcore.events import NodeCancelled, NodeCompleted, NodeFailed, NodeSkipped, NodeStarted
 from flowcore.executions import Execution
 from flowruntime.engine.machine import COMPLETED, FAILED, Machine
+from flowruntime.engine.replaying import replay
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -79,7 +80,7 @@ def test_a_log_folds_to_the_machine_that_wrote_it(scenario: Scenario, data: st.D
     whole.run()
     folded = Machine(plan)
     for event in whole.events:
-        folded.apply(event)
+        replay(folded, event)
     assert [WORDS.get(status) for status in folded.status] == [WORDS.get(status) for status in whole.machine.status]
     assert folded.outputs == whole.machine.outputs
     assert folded.ended == whole.machine.ended

@@ -108,6 +108,7 @@ _EXCERPT_SECONDS: Final = 5
                 "tls": {"certificate": "${{ secrets.CLIENT_CERT }}", "key": "${{ secrets.CLIENT_KEY }}"},
             },
             "inputs": {"url": "https://files.example.com/export.csv"},
+            "needs": "a client certificate and its key",
         },
     ],
 )

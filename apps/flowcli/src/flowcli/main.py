@@ -29,7 +29,10 @@ _COMMANDS = {
     "init": "write a small workflow to begin with",
     "schema": "write the JSON Schema of workflow documents",
     "upgrade": "bring workflows to the newest node types",
-    "pack": "build the catalog of a pack of node types",
+    "catalog": "write all that is known of the installed node types, as JSON or as pages",
+    "packs": "list the packs of node types that are installed",
+    "pack": "make, check, install, update and remove packs",
+    "doctor": "look at the whole installation and say what is wrong",
     "executions": "list the executions that a database keeps, or show one",
 }
 

@@ -17,16 +17,19 @@ what goes wrong becomes a record.
 
 from __future__ import annotations
 
+import contextlib
 import sys
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
-from functools import cache
-from typing import Any, Final
+from functools import lru_cache
+from typing import Any, Final, TypeVar
 
 import pluggy
 from flowcore.packs import PackProblem
 
 from flowruntime.authoring.functions import Call, ExpressionFunction, FunctionError
+from flowruntime.limited import TookTooLong, run_limited
+from flowruntime.permits import Permits, hold_permits, permits_held
 
 __all__ = [
     "ENTRY_POINT_GROUP",
@@ -41,8 +44,12 @@ __all__ = [
     "permit_hooks",
 ]
 
+T = TypeVar("T")
+
 ENTRY_POINT_GROUP: Final = "flownodes.hooks"
 _PROJECT: Final = "flownodes"
+#: How long the import of a plugin, and each of its hooks, may take.
+_LIMIT_SECONDS: Final = 10.0
 
 _hookspec = pluggy.HookspecMarker(_PROJECT)
 hookimpl = pluggy.HookimplMarker(_PROJECT)
@@ -68,6 +75,7 @@ class Hooks:
 
     manager: pluggy.PluginManager
     problems: list[PackProblem] = field(default_factory=list)
+    limit_seconds: float = _LIMIT_SECONDS
 
     def call(self, hook: str) -> list[tuple[str, Any]]:
         """What each plugin gives for a hook, with the name of its distribution. Never raises."""
@@ -78,9 +86,13 @@ class Hooks:
                 continue
             caller = self.manager.subset_hook_caller(hook, [other for _, other in plugins if other is not plugin])
             try:
-                answers += [(name, answer) for answer in caller()]
+                given: list[Any] = self._run(caller)
+                answers += [(name, answer) for answer in given]
             except KeyboardInterrupt:
                 raise
+            except TookTooLong as error:
+                cause = f"Its hook {hook!r} hangs: {error}"
+                self.record(name, "hung", cause, f"Update {name}, or report this to its author.")
             except BaseException as error:  # noqa: BLE001 - the guard: foreign code may raise anything, SystemExit too
                 cause = f"Its hook {hook!r} raised {type(error).__name__}: {error}"
                 self.record(name, "call", cause, f"Update {name}, or report this to its author.")
@@ -89,9 +101,13 @@ class Hooks:
     def add(self, distribution: str, load: Callable[[], object]) -> None:
         """Load a plugin and register it. What it raises is recorded."""
         try:
-            plugin = load()
+            plugin = self._run(load)
         except KeyboardInterrupt:
             raise
+        except TookTooLong as error:
+            cause = f"The import of its hooks hangs: {error}"
+            self.record(distribution, "hung", cause, f"Update {distribution}, or remove it.")
+            return
         except BaseException as error:  # noqa: BLE001 - the guard: foreign code may raise anything, SystemExit too
             cause = f"Its hooks cannot be imported: {type(error).__name__}: {error}"
             self.record(distribution, "import", cause, f"Reinstall {distribution}, or what it needs.")
@@ -113,19 +129,30 @@ class Hooks:
             PackProblem(pack=distribution, stage="import", code=f"hooks.{fault}", message=message, remedy=remedy)
         )
 
+    def _run(self, action: Callable[[], T]) -> T:
+        # Stdout may be read by a machine.
+        with contextlib.redirect_stdout(sys.stderr):
+            return run_limited(action, limit_seconds=self.limit_seconds)
+
     def _is_hook(self, name: str) -> bool:
         return self.manager.parse_hookspec_opts(sys.modules[__name__], name) is not None
 
 
 def load_hooks(
-    search_path: Iterable[str] | None = None, *, permits: Callable[[str], bool] = lambda _distribution: True
+    search_path: Iterable[str] | None = None,
+    *,
+    permits: Permits = lambda _distribution: True,
+    limit_seconds: float = _LIMIT_SECONDS,
 ) -> Hooks:
-    """The plugins of the distributions on the search path (`sys.path` by default) that may load. Never raises."""
+    """The plugins of the distributions on the search path (`sys.path` by default) that may load. Never raises.
+
+    The import of each, and each of its hooks, may take `limit_seconds`.
+    """
     import importlib_metadata
 
     manager = pluggy.PluginManager(_PROJECT)
     manager.add_hookspecs(sys.modules[__name__])
-    hooks = Hooks(manager=manager)
+    hooks = Hooks(manager=manager, limit_seconds=limit_seconds)
     seen: set[str] = set()
     path = sys.path if search_path is None else list(search_path)
     for distribution in importlib_metadata.distributions(path=path):
@@ -144,16 +171,17 @@ def load_hooks(
 
 # --- the plugins of this process -----------------------------------------------------------------------------------
 
-_may_load: list[Callable[[str], bool]] = []
 
-
-def permit_hooks(permits: Callable[[str], bool]) -> None:
+def permit_hooks(permits: Permits) -> None:
     """Say which distributions may bring hooks, as the operator's settings do; counts for what is loaded after it."""
-    _may_load[:] = [permits]
-    installed_hooks.cache_clear()
+    hold_permits(permits)
 
 
-@cache
 def installed_hooks() -> Hooks:
-    """The hooks of the installed distributions, loaded at the first call."""
-    return load_hooks(permits=_may_load[0]) if _may_load else load_hooks()
+    """The hooks of the installed distributions that may load, loaded at the first call."""
+    return _hooks_under(permits_held())
+
+
+@lru_cache(maxsize=1)
+def _hooks_under(permits: Permits) -> Hooks:
+    return load_hooks(permits=permits)

@@ -30,7 +30,7 @@ def talking(lines: int, every: int = 0) -> dict[str, Any]:
 
 def small_ring(runtime: Runtime, events: int) -> None:
     """Have the runtime keep few events."""
-    runtime._journal._store = MemoryStore(ring_events=events)
+    runtime._journal.store = MemoryStore(ring_events=events)
 
 
 @pytest.mark.parametrize("after", [0, 1, 5, 255, 256, 257, 900, 10_000])

@@ -19,6 +19,7 @@ from flowcore.events import (
 from flowruntime import Runtime
 from flowruntime.authoring import Context, Wait, node
 from flowruntime.engine.machine import Machine
+from flowruntime.engine.replaying import replay
 from flowruntime.testing import ManualClock
 
 from core.flowruntime.tests.engine.running import events_of, log_of, of, turns_until, until_begun
@@ -243,7 +244,7 @@ async def test_a_log_that_breaks_off_within_a_cancel_folds_to_a_machine_that_was
     assert plan is not None
     machine = Machine(plan)
     for event in events[: events.index(of(events, NodeCancelled)[0]) + 1]:
-        machine.apply(event)
+        replay(machine, event)
     assert machine.stopped is not None
     assert not machine.has_ready()
 

@@ -19,6 +19,7 @@ from flowcore.executions import Execution
 from flowruntime import Runtime
 from flowruntime.authoring import Context, Wait, Woken, node
 from flowruntime.engine.machine import RUNNING, Machine
+from flowruntime.engine.replaying import replay
 from flowruntime.testing import ManualClock
 
 from tests.engine_nodes import ALL, workflow
@@ -159,9 +160,9 @@ async def test_a_log_that_ends_in_a_wait_folds_to_a_machine_that_waits() -> None
         events = [event async for event in runtime.follow(await runtime.submit(document))]
     waiting = Machine(plan)
     for event in events[:3]:
-        waiting.apply(event)  # type: ignore[arg-type]
+        replay(waiting, event)  # type: ignore[arg-type]
     assert list(waiting.until_us.values()) == [of(events, NodeWaiting)[0].until_us]
-    waiting.apply(of(events, NodeWoken)[0])
+    replay(waiting, of(events, NodeWoken)[0])
     assert waiting.nodes_with(RUNNING) == [0]
     assert waiting.woken == {0: Woken(reason="due")}
     waiting.interrupted(0)

@@ -14,6 +14,7 @@ from flowcore.documents import parse_workflow
 from flowcore.errors import StoreError
 from flowcore.events import TOP, Event, ExecutionId, NodeStarted, WorkflowCompleted, WorkflowStarted
 from flowruntime.journal import ExecutionLog, Journal
+from flowruntime.stores.processes import this_process
 from flowruntime.stores.sqlite import SqliteStore
 
 __all__ = ["ONE", "WORKFLOW", "Disk", "begin", "completed", "journal_on", "started", "turns_until"]
@@ -53,7 +54,7 @@ class Disk(SqliteStore):
 async def journal_on(disk: Disk) -> AsyncIterator[Journal]:
     """A journal that is open."""
     journal = Journal(disk)
-    await journal.open()
+    await journal.open(this_process())
     try:
         yield journal
     finally:

@@ -7,12 +7,13 @@ from pathlib import Path
 
 import anyio
 import pytest
-from flowcore.contracts import Page
+from flowcore.contracts import Change, Page
 from flowcore.errors import ExecutionError, StoreError
 from flowcore.events import Event, ExecutionId
 from flowruntime.journal import HistoryGap, Journal
 from flowruntime.journal.durable import TAIL_EVENTS
 from flowruntime.stores import MemoryStore
+from flowruntime.stores.processes import this_process
 from flowruntime.stores.sqlite import SqliteStore
 
 from core.flowruntime.tests.journal.keeping import (
@@ -160,7 +161,7 @@ async def test_an_execution_that_another_process_goes_on_with_stops_here(disk: D
         await log.until_durable(1)
         thief = SqliteStore(disk.path)
         thief.open()
-        thief.append(ONE, [started(2)])
+        thief.commit([Change(ONE, [started(2)], token=1)])
         thief.close()
         log.append(started(2))
         with pytest.raises(StoreError) as caught:
@@ -207,7 +208,7 @@ async def test_with_a_full_disk_nothing_begins_and_what_runs_goes_on_when_there_
 
 async def test_closing_while_the_disk_is_full_says_what_is_lost(disk: Disk, caplog: pytest.LogCaptureFixture) -> None:
     journal = Journal(disk)
-    await journal.open()
+    await journal.open(this_process())
     log = begin(journal)
     await log.until_durable(1)
     disk.full = True
@@ -234,7 +235,7 @@ async def test_a_journal_that_is_not_open_begins_nothing(disk: Disk) -> None:
 
 async def test_in_memory_everything_is_durable_at_once() -> None:
     journal = Journal(MemoryStore())
-    await journal.open()
+    await journal.open(this_process())
     log = begin(journal)
     log.append(started(2))
     await log.until_durable(2)

@@ -122,7 +122,6 @@ def test_warnings_keep_nothing_from_running() -> None:
 @pytest.mark.parametrize(
     ("fields", "node", "pointer", "severity"),
     [
-        ({}, {"delivery": "at_most_once"}, "/nodes/0/delivery", "error"),
         ({}, {"cache": {"ttl_ms": 5}}, "/nodes/0/cache", "warning"),
     ],
 )

@@ -55,6 +55,7 @@ _CODE = "control.fail"
                 "details": "${{ inputs.order }}",
             },
             "inputs": {"order": {"id": 17, "paid": False}},
+            "error": "order.unpaid",
         }
     ],
 )

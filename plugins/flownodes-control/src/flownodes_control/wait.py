@@ -47,7 +47,14 @@ _LONGEST_MS: Final = 365 * 24 * 3_600_000
     },
     # What comes is not the node's doing, and is another thing each time.
     effects="read",
-    examples=[{"title": "A week for an approval", "config": {"signal": "approval", "timeout_ms": 604_800_000}}],
+    examples=[
+        {
+            "title": "A week for an approval",
+            "config": {"signal": "approval", "timeout_ms": 604_800_000},
+            "signals": {"approval": {"by": "Ada"}},
+            "outputs": {"value": {"by": "Ada"}, "timed_out": False},
+        }
+    ],
 )
 async def wait(ctx: Context, *, signal: str, timeout_ms: float | None = None) -> dict[str, Value] | Wait:
     """Wait, then tell what came."""

@@ -1,4 +1,4 @@
-"""`flow nodes [SEARCH]` and `flow nodes show TYPE`: which node types there are.
+"""`flow nodes [WORD …]`, `flow nodes search WORD …` and `flow nodes show TYPE`: which node types there are.
 
 Part of the warm path: the list needs no library and no code of a pack.
 """
@@ -21,13 +21,23 @@ if TYPE_CHECKING:
 __all__ = ["add_arguments", "run"]
 
 _SHOW = "show"
+_SEARCH = "search"
 _NARROWEST_DESCRIPTION = 20
 
 
 def add_arguments(parser: Parser) -> None:
     """Add what `flow nodes` takes."""
-    parser.usage = "flow nodes [SEARCH …] [--json] [--nodes FILE]\n       flow nodes show TYPE [--json] [--nodes FILE]"
-    parser.add_argument("words", nargs="*", metavar="SEARCH", help="list only types in which all these words occur")
+    parser.usage = (
+        "flow nodes [WORD …] [--json] [--nodes FILE]\n"
+        "       flow nodes search WORD … [--json] [--nodes FILE]\n"
+        "       flow nodes show TYPE [--json] [--nodes FILE]"
+    )
+    parser.add_argument(
+        "words",
+        nargs="*",
+        metavar="WORD",
+        help="list only types in which all these words occur; search: the best first",
+    )
     parser.add_argument("--nodes", metavar="FILE", help="a Python file that defines more node types")
     parser.add_argument("--json", action="store_true", help="write JSON")
 
@@ -50,6 +60,11 @@ def run(arguments: argparse.Namespace) -> int:
         from flowcli.node_page import show_type
 
         return show_type(registry, words[1], as_json=arguments.json)
+    if words[:1] == [_SEARCH]:
+        if not words[1:]:
+            raise UsageError("`flow nodes search` takes words.", remedy="Write flow nodes search json.")
+        _search(registry, words[1:], as_json=arguments.json)
+        return SUCCESS
     _list(registry, words, as_json=arguments.json)
     return SUCCESS
 
@@ -57,11 +72,10 @@ def run(arguments: argparse.Namespace) -> int:
 def _list(registry: Registry, words: Sequence[str], *, as_json: bool) -> None:
     everything = registry.rows()
     rows = [row for row in everything if _has(row, words)]
-    problems = registry.problems
     if as_json:
         listed = {
             "nodes": [row._asdict() for row in rows],
-            "problems": [problem.to_json() for problem in problems],
+            "problems": [problem.to_json() for problem in registry.problems],
         }
         write_data(json.dumps(listed, ensure_ascii=False, indent=2) + "\n")
         return
@@ -71,7 +85,32 @@ def _list(registry: Registry, words: Sequence[str], *, as_json: bool) -> None:
         say(f"No node type has {' and '.join(map(repr, words))} in it. `flow nodes` lists all.")
     else:
         say("No node types are installed. Install the basic ones: pip install flownodes")
-    for problem in problems:
+    _tell_problems(registry)
+
+
+def _search(registry: Registry, words: Sequence[str], *, as_json: bool) -> None:
+    from flowcli.searching import search
+
+    found = search(registry.rows(), words)
+    if as_json:
+        listed = {
+            "nodes": [{**row._asdict(), "score": score} for row, score in found],
+            "problems": [problem.to_json() for problem in registry.problems],
+        }
+        write_data(json.dumps(listed, ensure_ascii=False, indent=2) + "\n")
+        return
+    if found:
+        from flowcli.tables import table
+
+        rows = [(row.id, row.category, row.pack, _summary(row)) for row, _ in found]
+        write_data(printable(table(("id", "category", "pack", "what it does"), rows, data_width())))
+    else:
+        say(f"No node type has {' or '.join(map(repr, words))} in it. `flow nodes` lists all.")
+    _tell_problems(registry)
+
+
+def _tell_problems(registry: Registry) -> None:
+    for problem in registry.problems:
         say(f"{styled('broken:', 'yellow')} {printable(str(problem))}")
 
 

@@ -34,9 +34,11 @@ class LibraryStore(Protocol):
     """Workflows by id. What was put stays as it is, under its version, until the whole workflow is removed."""
 
     def put(self, workflow: Workflow, *, draft: bool = False, expected: int | None = None) -> StoredWorkflow:
-        """Keep a workflow as the next version of its id; the same document again makes no new one.
+        """Keep a workflow as the next version of its id; gives that version.
 
-        `expected` is the latest version that the caller knows, 0 for none; another one is `workflow.conflict`.
+        The same document as the latest version's makes no new one, and takes the mark of a draft from that when it is
+        put as none. Documents are the same when their JSON is, with the order of its keys. `expected` is the latest
+        version that the caller knows, 0 for none; StoreError, `workflow.conflict`, when there is another one.
         """
         ...
 
@@ -45,7 +47,11 @@ class LibraryStore(Protocol):
         ...
 
     def find(self, name: str) -> StoredWorkflow | None:
-        """The latest version of the workflow of that id, else of the oldest one of that name that is no draft."""
+        """What runs under that name; None when nothing does.
+
+        It is the latest version that is no draft, of the workflow of that id, else of the oldest one of that name. When
+        the one of that id has drafts only, no other stands in for it.
+        """
         ...
 
     def list(self, *, after: str | None = None, limit: int = 100) -> Sequence[StoredWorkflow]:

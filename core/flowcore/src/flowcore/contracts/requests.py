@@ -29,7 +29,12 @@ class Request(NamedTuple):
 
 
 class RequestStore(Protocol):
-    """Requests, until they are answered. A `Change` with `answers` answers them; so does `answer`."""
+    """Requests, until they are answered.
+
+    A `Change` with `answers` answers them. Those that wait when an execution ends are answered by that change:
+    `execution.final`, but no error for one to cancel what ended as `cancelled`. An answer that nobody has come for is
+    kept for a day at least.
+    """
 
     def put(self, execution_id: ExecutionId, kind: RequestKind, body: Mapping[str, Any]) -> int:
         """Write a request down; its number. `cancel` marks the execution as well, for whoever resumes it.
@@ -47,9 +52,15 @@ class RequestStore(Protocol):
         ...
 
     def answered(self, number: int) -> Mapping[str, Any] | None:
-        """What came of a request: `{"error": null}` or `{"error": {code, message, remedy}}`; None while it waits."""
+        """What came of a request: `{"error": null}` or `{"error": {code, message, remedy}}`; None while it waits.
+
+        Raises StoreError, `request.unknown`, for one that was forgotten.
+        """
         ...
 
     def forget(self, number: int) -> None:
-        """Whoever asked has its answer, or does not want it any more."""
+        """Whoever asked has its answer, or does not want it any more: one that waits is taken back.
+
+        An execution that was to be cancelled is still marked so.
+        """
         ...

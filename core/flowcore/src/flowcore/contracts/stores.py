@@ -69,12 +69,13 @@ class Change(NamedTuple):
     """The next events of one execution, and what becomes of what stands beside them.
 
     With a `workflow` it is a new one, which begins with event 1; `owner` is the number of who runs it from the
-    beginning (its token is 1 then), `recovery` the name under which runtimes take it up by themselves when its owner is
+    beginning (its token is 1 then; without an owner it is `pending`, with token 0), `recovery` the name under which runtimes take it up by themselves when its owner is
     gone, and `once` a `(scope, key)` that no execution may have been created with before (`store.seen`): a due time,
     the id of a delivery, an idempotency key. Later changes carry the `token` of the lease; one that is not the
-    latest is refused (`lease.lost`). `status` is what the execution is after these events unless they end it.
+    latest, or that was given back, is refused (`lease.lost`). What was never claimed is changed with token 0. `status`
+    is what the execution is after these events unless they end it.
     `answers` are the requests that came to be answered by these events, with the error object of those that failed.
-    Without events it changes only what stands beside them.
+    Without events it changes only what stands beside them; of an execution that has ended, nothing.
     """
 
     execution_id: ExecutionId
@@ -148,9 +149,11 @@ class Store(Protocol):
     def commit(self, changes: Sequence[Change]) -> Sequence[StoreError | None]:
         """Keep several changes, of different executions, as one; for each why it alone was refused, or None.
 
-        Refused are an execution that exists (`store.exists`) or was started before (`store.seen`), an unknown one
-        (`execution.unknown`), one that somebody else runs by now (`lease.lost`), and events that do not follow the
-        latest one that is kept (`store.gap`). When it raises, none of the changes is kept.
+        Refused are an execution that exists (`store.exists`) or was started before (`store.seen`), one of an owner that
+        is not registered (`owner.unknown`), an unknown one (`execution.unknown`), events of one that has ended
+        (`execution.final`), one that somebody else runs by now or that was given back (`lease.lost`), events that do
+        not follow the latest one that is kept (`store.gap`), and what is no JSON (`store.not_json`). When it raises,
+        none of the changes is kept.
         """
         ...
 
@@ -186,11 +189,15 @@ class Store(Protocol):
 
     def keep_alive(self, number: int) -> bool:
         """Renew all leases of an owner. False when they ran out meanwhile and somebody may have claimed them: they
-        are renewed all the same, as far as nobody has."""
+        are renewed all the same, as far as nobody has.
+
+        Raises StoreError, `owner.unknown`, for one that left, or whose leases ran out and whose given name another
+        process has registered since: it has to register anew, and what it ran is lost to it.
+        """
         ...
 
     def leave(self, number: int) -> None:
-        """The owner runs nothing any more: its leases are void."""
+        """The owner runs nothing any more: its leases are void. Nothing happens when it is not registered."""
         ...
 
     def owners(self) -> Sequence[Registered]:
@@ -200,8 +207,9 @@ class Store(Protocol):
     def claim(self, execution_id: ExecutionId, owner: int) -> Claim:
         """Take over an execution that nobody runs; its token grows by one. A quarantined one is `running` again.
 
-        Raises StoreError when there is none (`execution.unknown`), when it has ended (`execution.final`), or when
-        somebody runs it (`lease.held`, which names them in its message).
+        Any other keeps its status until the next change. Raises StoreError when there is none (`execution.unknown`),
+        when it has ended (`execution.final`), when somebody runs it, be it this owner (`lease.held`, which names them
+        in its message), or when this owner is not registered (`owner.unknown`).
         """
         ...
 
@@ -217,5 +225,8 @@ class Store(Protocol):
         ...
 
     def quarantine(self, execution_id: ExecutionId, token: int, why: str) -> None:
-        """Set an execution aside until somebody claims it by hand; its lease ends. `lease.lost` as in `commit`."""
+        """Set an execution aside until somebody claims it by hand; its lease ends.
+
+        Raises StoreError: `execution.unknown`, `execution.final` and `lease.lost` as in `commit`.
+        """
         ...

@@ -87,7 +87,8 @@ def read_signature(function: Any) -> Signature:
                 plain=is_plain(annotation),
             )
             (config if parameter.kind is inspect.Parameter.KEYWORD_ONLY else inputs).append(field)
-    outputs, returns = _read_outputs(_without_wait(split_annotated(hints.get("return", Any))[0]), name)
+    returned, text = split_annotated(hints.get("return", Any))
+    outputs, returns = _read_outputs(_without_wait(returned), name, text)
     return Signature(
         inputs=tuple(inputs),
         config=tuple(config),
@@ -160,14 +161,17 @@ def _without_wait(returns: Any) -> Any:
     return typing.Union[tuple(part for part in get_args(returns) if part is not Wait)]  # noqa: UP007 - made at run time
 
 
-def _read_outputs(returns: Any, function: str) -> tuple[tuple[Field, ...], Literal["ports", "fields", "value"]]:
+def _read_outputs(
+    returns: Any, function: str, text: str
+) -> tuple[tuple[Field, ...], Literal["ports", "fields", "value"]]:
+    """`text` is what an annotation of the whole result says, which describes its one port."""
     if returns is None or returns is type(None):
         return (), "ports"
     if typing.is_typeddict(returns):
         return _fields(returns, function), "ports"
     if isinstance(returns, type) and (dataclasses.is_dataclass(returns) or hasattr(returns, "__struct_fields__")):
         return _fields(returns, function), "fields"
-    return (Field(name=RESULT_PORT, annotation=returns, plain=is_plain(returns)),), "value"
+    return (Field(name=RESULT_PORT, annotation=returns, description=text, plain=is_plain(returns)),), "value"
 
 
 def _fields(of: type, function: str) -> tuple[Field, ...]:

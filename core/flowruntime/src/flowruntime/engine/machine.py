@@ -9,36 +9,22 @@ PENDING ────────────────────────
          │                     ├────── cancelled() ──► CANCELLED
          │      due()          ├────── retrying() ───► RETRYING ─┐
          ├─────────────────────┼───────────────────────◄─────────┘
-         ├─────────────────────┤ interrupted()
+         ├─────────────────────┤ interrupted() ──────► READY, or park() ► WAITING for an answer
          └────── wake() ─────◄─┘ waiting() ► WAITING
 ```
 
 The machine has no clock, no randomness and no I/O. Whatever is called on it is either a decision of the engine that
-also becomes an event, or the replay of such an event (`apply`): both go through the same methods, so a log folds to the
-state that wrote it. What the machine asks for stands in two queues: `skips`, to be recorded at once, and the ready
+also becomes an event, or the replay of such an event (`replaying`): both go through the same methods, so a log folds to
+the state that wrote it. What the machine asks for stands in two queues: `skips`, to be recorded at once, and the ready
 queue behind `take`. A step costs the node's own arrows, never the graph.
 """
 
 from __future__ import annotations
 
 from collections import deque
-from typing import Any, Final, Literal
+from typing import Any, Final, Literal, TypeAlias
 
-from flowcore.events import (
-    ErrorObject,
-    Event,
-    NodeCancelled,
-    NodeCompleted,
-    NodeFailed,
-    NodeInterrupted,
-    NodeRetrying,
-    NodeSkipped,
-    NodeStarted,
-    NodeWaiting,
-    NodeWoken,
-    Then,
-    WorkflowRetrying,
-)
+from flowcore.events import ErrorObject, Then
 from flowcore.values import Value
 from flowcore.workflows import ERROR
 
@@ -57,8 +43,12 @@ __all__ = [
     "SKIPPED",
     "SKIPPING",
     "WAITING",
+    "Answer",
     "Machine",
 ]
+
+#: What may become of a node that must not be repeated unasked: its next attempt, its failure, or a value for it.
+Answer: TypeAlias = Literal["retry", "fail", "value"]
 
 PENDING: Final = 0
 READY: Final = 1
@@ -93,7 +83,9 @@ class Machine:
         "ended",
         "failures",
         "fired",
+        "first_started_us",
         "outputs",
+        "parked",
         "plan",
         "ready",
         "running",
@@ -126,6 +118,8 @@ class Machine:
     def _begin(self) -> None:
         """The state before anything has run."""
         self.attempts = [0] * len(self.plan.nodes)
+        #: When nodes began for the first time, as far as somebody may ask; what `now()` answers.
+        self.first_started_us: dict[int, int] = {}
         self._begin_again()
 
     def _begin_again(self) -> None:
@@ -156,14 +150,16 @@ class Machine:
         self.contained: set[int] = set()
         #: Waiting nodes, with the signal they wait for, None for a time alone.
         self.signals: dict[int, str | None] = {}
+        #: Waiting nodes that began once and must not begin again: somebody must answer what becomes of them.
+        self.parked: set[int] = set()
         #: When nodes in backoff and waiting nodes go on, where a time is set.
         self.until_us: dict[int, int] = {}
         #: What nodes that waited were woken by; kept until they end or wait again.
         self.woken: dict[int, Woken] = {}
         #: Woken nodes whose attempt goes on under its number.
         self.continuing: set[int] = set()
-        #: Nodes that are to be skipped, with the reason: record each with `skipped`.
-        self.skips: deque[tuple[int, str]] = deque()
+        #: Nodes that are to be skipped, with the reason: record each with `skipped`. Without one: with `park`.
+        self.skips: deque[tuple[int, str | None]] = deque()
         #: Nodes in the order of their ends.
         self.ended: list[int] = []
         self.stopped: Literal["failed", "cancelled"] | None = None
@@ -232,7 +228,9 @@ class Machine:
     @property
     def has_unfinished(self) -> bool:
         """Whether any node may run or be in backoff; False spares a look at every node."""
-        return self.running > 0 or bool(self.failures or self.signals or self.contained or self.continuing)
+        return self.running > 0 or bool(
+            self.failures or self.signals or self.contained or self.continuing or self.parked
+        )
 
     def nodes_with(self, *statuses: int) -> list[int]:
         """The nodes in one of these states. Looks at every node: not for hot paths."""
@@ -307,18 +305,36 @@ class Machine:
     def interrupted(self, node: int) -> None:
         """The running attempt went away with its process; it does not count as a failure."""
         self._end_running(node)
-        self.status[node] = READY
-        self.ready.append(node)
+        self._make_ready(node)
+
+    def park(self, node: int) -> None:
+        """A node of `skips` that must not be repeated unasked waits for an answer from now on."""
+        self._take_off(node)
+        self.status[node] = WAITING
+        self.parked.add(node)
+
+    def answered(self, node: int, answer: Answer) -> None:
+        """Somebody said what becomes of a parked node: it starts again, or `completed` or `failed` is called next."""
+        self.parked.discard(node)
+        if answer == "retry":
+            self.status[node] = READY
+            self.ready.append(node)
+        else:
+            self.status[node] = RUNNING
+            self._occupy()
 
     def skipped(self, node: int) -> None:
         """A node of `skips` was recorded; what follows it may be decided now."""
+        self._take_off(node)
+        self.status[node] = SKIPPED
+        self.ended.append(node)
+        self._settle(node)
+
+    def _take_off(self, node: int) -> None:
         if self.skips and self.skips[0][0] == node:
             self.skips.popleft()
         else:
             self.skips = deque(entry for entry in self.skips if entry[0] != node)
-        self.status[node] = SKIPPED
-        self.ended.append(node)
-        self._settle(node)
 
     def cancelled(self, node: int) -> None:
         """The running or waiting node was ended by a stop of the workflow."""
@@ -327,6 +343,7 @@ class Machine:
         elif self.status[node] == READY:
             self.ready.remove(node)
         self.signals.pop(node, None)
+        self.parked.discard(node)
         self.until_us.pop(node, None)
         self.status[node] = CANCELLED
         self.wired[node] = None
@@ -352,44 +369,13 @@ class Machine:
         """All nodes start again from the same inputs."""
         self._begin_again()
 
-    def apply(self, event: Event) -> None:
-        """Replay an event of this run's log."""
-        if isinstance(event, NodeCompleted | NodeFailed | NodeRetrying | NodeWaiting | NodeCancelled) and (
-            event.state is not None
-        ):
-            self.states[self.plan.index[event.node_id]] = event.state
-        match event:
-            case NodeStarted():
-                self._started(self.plan.index[event.node_id], event.attempt)
-            case NodeCompleted():
-                self.completed(self.plan.index[event.node_id], event.outputs)
-            case NodeFailed():
-                self.failed(self.plan.index[event.node_id], event.error, event.then)
-            case NodeSkipped():
-                self.skipped(self.plan.index[event.node_id])
-            case NodeRetrying():
-                self.retrying(self.plan.index[event.node_id], event.retry_at_us)
-            case NodeWaiting():
-                self.waiting(self.plan.index[event.node_id], event.signal, event.until_us)
-            case NodeWoken():
-                node = self.plan.index[event.node_id]
-                self.wake(node, Woken(reason=event.reason, value=event.value))
-                self.continuing.discard(node)
-                self._started(node, event.attempt)
-            case NodeInterrupted():
-                self.interrupted(self.plan.index[event.node_id])
-            case NodeCancelled():
-                self.cancelled(self.plan.index[event.node_id])
-                self.cancel()  # a failure that stopped the run stands before it in the log
-            case WorkflowRetrying():
-                self.restart()
-            case _:
-                pass  # what a node says, and the workflow's other events, change no node
-
-    def _started(self, node: int, attempt: int) -> None:
+    def started(self, node: int, attempt: int) -> None:
+        """What `take` did when the log was written: an attempt runs."""
         # In a log the order of starts is mostly that of the queue, so this looks at its front only.
         if self.status[node] == READY:
             self.ready.remove(node)
+        self.until_us.pop(node, None)  # it was in backoff
+        self.continuing.discard(node)
         self.status[node] = RUNNING
         self._occupy()
         self.attempts[node] = attempt
@@ -449,8 +435,16 @@ class Machine:
         self.wired[node] = gathered.inputs
         if gathered.contested:
             self.contested[node] = gathered.contested
-        self.status[node] = READY
-        self.ready.append(node)
+        self._make_ready(node)
+
+    def _make_ready(self, node: int) -> None:
+        """It may start, unless it has begun before and must not do so twice."""
+        if self.attempts[node] and self.plan.nodes[node].at_most_once:
+            self.status[node] = SKIPPING
+            self.skips.append((node, None))
+        else:
+            self.status[node] = READY
+            self.ready.append(node)
 
     def _skip(self, node: int, why: str) -> None:
         self.status[node] = SKIPPING

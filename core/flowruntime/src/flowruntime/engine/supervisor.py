@@ -7,16 +7,16 @@ import contextlib
 import logging
 import os
 import random
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any, Final
 
 import anyio
 import anyio.lowlevel
-from flowcore.contracts import Clock
-from flowcore.errors import ExecutionError
-from flowcore.events import TOP, ExecutionId, WorkflowStarted
+from flowcore.contracts import Clock, Request
+from flowcore.errors import ExecutionError, StoreError
+from flowcore.events import TOP, ErrorObject, ExecutionId, Path, WorkflowStarted
 from flowcore.executions import ExecutionResult
-from flowcore.values import Value
+from flowcore.values import NotAValue, Value
 from flowcore.workflows import Workflow
 
 from flowruntime.authoring import Secret
@@ -24,9 +24,9 @@ from flowruntime.engine.admission import Admission
 from flowruntime.engine.attempt import ExecutionRun, Instances, Surroundings, Threads
 from flowruntime.engine.blocking import LoopWatch
 from flowruntime.engine.executor import INLINE_NODES, Executor, Frame
-from flowruntime.engine.machine import Machine
+from flowruntime.engine.machine import Answer, Machine
 from flowruntime.engine.watchdog import Watchdog
-from flowruntime.journal import Journal
+from flowruntime.journal import DurableLog, ExecutionLog, Journal
 from flowruntime.plan import SchemaCache
 from flowruntime.plan.model import Plan
 
@@ -49,7 +49,6 @@ class Supervisor:
         journal: Journal,
         clock: Clock,
         secrets: Mapping[str, Secret],
-        http: Callable[[], httpx.AsyncClient],
         schemas: SchemaCache,
         max_executions: int | None = None,
         seed: int | None = None,
@@ -57,7 +56,6 @@ class Supervisor:
         self._journal = journal
         self._clock = clock
         self._secrets = secrets
-        self._http = http
         self._schemas = schemas
         #: Spreads load, hides nothing.
         self._random = random.Random(seed)  # noqa: S311
@@ -67,7 +65,7 @@ class Supervisor:
         #: Keeps the time of all executions; somebody must run it.
         self.watchdog = Watchdog(clock)
         #: What runs, waits or is pending, with what is to be done at its end.
-        self._open: dict[ExecutionId, tuple[Executor, Callable[[ExecutionResult], None]]] = {}
+        self._open: dict[ExecutionId, tuple[Executor, Callable[[ExecutionResult | None], None]]] = {}
         self._pending: set[ExecutionId] = set()
         #: Nodes of executions that ran in their callers' tasks, since the loop had its turn.
         self._inline_nodes = 0
@@ -80,23 +78,58 @@ class Supervisor:
         inputs: dict[str, Value],
         *,
         fired: int | None,
-        on_end: Callable[[ExecutionResult], None],
-        origin: dict[str, Any] | None = None,
+        on_end: Callable[[ExecutionResult | None], None],
+        origin: dict[str, Any],
         named: Mapping[str, Workflow] | None = None,
+        version: int | None = None,
+        recovery: str | None = None,
+        once: tuple[str, str] | None = None,
+        http: Callable[[], httpx.AsyncClient],
     ) -> Executor:
         """Make event 1 durable; `run` or `start` the executor then.
 
         `fired` is the trigger's number; `named` are the workflows that it may run by name. `origin` says what started
-        the execution; without it somebody did by hand.
+        the execution; `version` is that of the workflow in the library. `recovery` and `once` as in
+        `flowcore.contracts.Change`.
         """
-        if origin is None:
-            origin = {"type": "Manual"} if fired is None else {"type": "Node", "node": plan.nodes[fired].id}
         now_us = self._clock.now_us()
         execution_id = _new_execution_id(now_us)
-        first = WorkflowStarted(1, now_us, plan.workflow.id, None, inputs, origin, dict(plan.types))
-        log = self._journal.create(execution_id, plan.workflow, first, named)
+        first = WorkflowStarted(1, now_us, plan.workflow.id, version, inputs, origin, dict(plan.types))
+        log = self._journal.create(execution_id, plan.workflow, first, named, recovery=recovery, once=once)
+        return self._open_executor(log, plan, instances, inputs, fired, now_us, http, on_end)
+
+    def reopen(
+        self,
+        log: ExecutionLog,
+        plan: Plan,
+        instances: Instances,
+        started: WorkflowStarted,
+        *,
+        on_end: Callable[[ExecutionResult | None], None],
+        http: Callable[[], httpx.AsyncClient],
+    ) -> Executor:
+        """An executor for an execution that began elsewhere, where nothing has run yet; `unfold` brings it on."""
+        fired = plan.index.get(started.origin.get("node", "")) if started.origin.get("type") == "Node" else None
+        return self._open_executor(log, plan, instances, started.inputs, fired, started.at_us, http, on_end)
+
+    def drop(self, executor: Executor) -> None:
+        """Forget an executor that has not begun and shall not."""
+        self._open.pop(executor.log.execution_id, None)
+        self._journal.close_log(executor.log)
+
+    def _open_executor(  # noqa: PLR0917 - called in two places
+        self,
+        log: ExecutionLog,
+        plan: Plan,
+        instances: Instances,
+        inputs: dict[str, Value],
+        fired: int | None,
+        started_us: int,
+        http: Callable[[], httpx.AsyncClient],
+        on_end: Callable[[ExecutionResult | None], None],
+    ) -> Executor:
         machine = Machine(plan, fired=fired)
-        shared = Surroundings(log=log, clock=self._clock, started_us=now_us, secrets=self._secrets, http=self._http)
+        shared = Surroundings(log=log, clock=self._clock, started_us=started_us, secrets=self._secrets, http=http)
         executor = Executor(
             top=Frame(ExecutionRun(shared, machine, TOP, inputs), instances, self._clock.now_us),
             clock=self._clock,
@@ -104,11 +137,13 @@ class Supervisor:
             threads=self._threads,
             schemas=self._schemas,
             leftovers=self._leftovers,
-            started_us=now_us,
+            started_us=started_us,
             jitter=self._jitter,
             on_end=self._ended,
         )
-        self._open[execution_id] = executor, on_end
+        if isinstance(log, DurableLog):
+            log.on_refused = executor.abandon
+        self._open[log.execution_id] = executor, on_end
         if not self._loop_watch.awake:
             self._loop_watch.wake()
         return executor
@@ -128,29 +163,40 @@ class Supervisor:
                     # Short runs one after the other would never let the loop have its turn.
                     self._inline_nodes = 0
                     await anyio.lowlevel.checkpoint()
-            while executor.result is None:
-                await executor.ended.wait()
+            result = await _until_over(executor)
         except BaseException:
             executor.cancel()
             await self._wait_shielded(executor)
             raise
-        return executor.result
+        return result
 
     async def _wait_shielded(self, executor: Executor) -> None:
         """Wait for the end whoever cancels the caller, which takes no longer than the grace of running attempts."""
         with anyio.CancelScope(shield=True):
-            while executor.result is None:
+            while not executor.over:
                 with contextlib.suppress(asyncio.CancelledError):
                     await executor.ended.wait()
 
     async def wait(self, execution_id: str) -> ExecutionResult | None:
-        """The result of an execution that runs here, once it has ended; None when it does not run here."""
+        """The result of an execution that runs here, once it has ended; None when it does not run here.
+
+        Raises StoreError when it stops running here without having ended.
+        """
         executor, _ = self._open.get(ExecutionId(execution_id), (None, None))
-        if executor is None:
-            return None
-        while executor.result is None:
-            await executor.ended.wait()
-        return executor.result
+        return None if executor is None else await _until_over(executor)
+
+    async def until_rest(self, execution_id: str) -> bool:
+        """Return when an execution has ended, or waits for nothing but an answer: whether it does that."""
+        executor, _ = self._open.get(ExecutionId(execution_id), (None, None))
+        while executor is not None and not executor.over:
+            if executor.awaits_answer:
+                return True
+            await executor.rested.wait()
+        return False
+
+    def has(self, execution_id: str) -> bool:
+        """Whether the execution runs here."""
+        return execution_id in self._open
 
     def is_pending(self, execution_id: str) -> bool:
         """Whether the execution waits for its turn."""
@@ -169,14 +215,56 @@ class Supervisor:
                 remedy="Send it once a node waits; events of the type NodeWaiting say so.",
             )
 
-    async def close(self) -> None:
-        """Cancel whatever runs; return when all has ended, which takes no longer than the grace of running attempts."""
+    def answer(self, execution_id: str, node_id: str, path: Path, answer: Answer, value: Value) -> None:
+        """Say what becomes of a node that must not be repeated. Raises ExecutionError when none waits for that."""
+        if not self._get(execution_id).answer(node_id, path, answer, value):
+            raise ExecutionError(
+                f"Node {node_id!r} of execution {execution_id!r} does not wait for an answer.",
+                code="execution.no_such_wait",
+                remedy="`flow executions show` lists the nodes that do; inside loops and subflows, give their --path.",
+            )
+
+    def take_requests(self, requests: Iterable[Request]) -> None:
+        """Do what others ask of executions that run here, and have the store tell them what came of it."""
+        for request in requests:
+            executor, _ = self._open.get(request.execution_id, (None, None))
+            if executor is None or executor.past is not None:
+                continue  # it ended, and the store has told them so; or it will look for itself when it begins
+            error: ErrorObject | None = None
+            try:
+                self._take(executor, request)
+            except (ExecutionError, NotAValue) as refused:
+                told = refused if isinstance(refused, ExecutionError) else ExecutionError(str(refused))
+                error = {"code": told.code, "message": told.message, "remedy": told.remedy}
+            executor.log.answer(request.number, error)
+
+    def _take(self, executor: Executor, request: Request) -> None:
+        body = request.body
+        match request.kind:
+            case "cancel":
+                executor.cancel(body.get("why") or "the execution was cancelled")
+            case "signal":
+                self.signal(request.execution_id, body["name"], body.get("value"))
+            case "answer":
+                path: Path = tuple((step[0], step[1], 0) for step in body.get("path", ()))
+                self.answer(request.execution_id, body["node_id"], path, body["answer"], body.get("value"))
+
+    async def close(self, *, leave: bool = False) -> None:
+        """Cancel whatever runs; return when all has ended, which takes no longer than the grace of running attempts.
+
+        With `leave` executions that are in a database are left as they stand instead, for somebody else to resume.
+        """
         self._loop_watch.close()
         for executor, _ in list(self._open.values()):
-            executor.cancel("the runtime was closed")
+            if leave and executor.log.is_blocking:
+                executor.abandon(
+                    StoreError("The runtime was closed; the execution is left to the next one of its name.")
+                )
+            else:
+                executor.cancel("the runtime was closed")
         while self._open:
             executor, _ = next(iter(self._open.values()))
-            while executor.result is None:
+            while not executor.over:
                 await executor.ended.wait()
         if self._leftovers:
             await asyncio.wait(self._leftovers, timeout=_LEFTOVER_SECONDS)
@@ -204,22 +292,34 @@ class Supervisor:
         if not self._admission.admit(executor):
             self._pending.add(executor.log.execution_id)
             return False
-        executor.begin()
+        self._begin(executor)
         return True
+
+    @staticmethod
+    def _begin(executor: Executor) -> None:
+        executor.log.wake()
+        executor.begin()
 
     def _ended(self, executor: Executor) -> None:
         execution_id = executor.log.execution_id
         _, on_end = self._open.pop(execution_id)
         self._journal.close_log(executor.log)
-        if executor.result is not None:
-            on_end(executor.result)
+        on_end(executor.result)
         if execution_id in self._pending:
             self._pending.discard(execution_id)
             return
         for following in self._admission.release(executor):
             self._pending.discard(following.log.execution_id)
-            following.begin()
+            self._begin(following)
             following.start()
+
+
+async def _until_over(executor: Executor) -> ExecutionResult:
+    while executor.result is None:
+        if executor.lost is not None:
+            raise executor.lost
+        await executor.ended.wait()
+    return executor.result
 
 
 def _new_execution_id(now_us: int) -> ExecutionId:

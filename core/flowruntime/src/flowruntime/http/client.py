@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import TYPE_CHECKING, Final, Literal
 
 from flowcore.errors import FatalNodeError
@@ -10,7 +12,7 @@ from flowcore.errors import FatalNodeError
 if TYPE_CHECKING:
     import httpx
 
-__all__ = ["CONNECT_SECONDS", "MAX_CONNECTIONS", "MAX_REDIRECTS", "AddressRefusedError", "make_client"]
+__all__ = ["CONNECT_SECONDS", "MAX_CONNECTIONS", "MAX_REDIRECTS", "AddressRefusedError", "make_client", "network_replaced"]
 
 #: How many redirects are followed, unless the request says otherwise.
 MAX_REDIRECTS: Final = 5
@@ -20,10 +22,27 @@ MAX_CONNECTIONS: Final = 256
 CONNECT_SECONDS: Final = 10
 
 
+#: What is asked in the place of the network by clients that are made in this context.
+_stand_in: Final[ContextVar[httpx.AsyncBaseTransport | None]] = ContextVar("stand-in for the network", default=None)
+
+
 class AddressRefusedError(FatalNodeError):
     """The network policy does not allow this address."""
 
     default_code = "http.address_refused"
+
+
+@contextmanager
+def network_replaced(transport: httpx.AsyncBaseTransport) -> Iterator[None]:
+    """For tests: clients that are made meanwhile, in this task or one that it starts, ask this transport instead.
+
+    A runtime makes its client for the first request, so the runtime has to be entered inside.
+    """
+    token = _stand_in.set(transport)
+    try:
+        yield
+    finally:
+        _stand_in.reset(token)
 
 
 def make_client(net: Literal["open", "public"], allow_net: Sequence[str] = ()) -> httpx.AsyncClient:
@@ -48,4 +67,4 @@ def make_client(net: Literal["open", "public"], allow_net: Sequence[str] = ()) -
     logger = logging.getLogger("httpx")
     if logger.level == logging.NOTSET:  # at INFO it would write whole URLs, with the secrets in them
         logger.setLevel(logging.WARNING)
-    return PooledClient(net, read_allowed(allow_net))
+    return PooledClient(net, read_allowed(allow_net), transport=_stand_in.get())

@@ -31,10 +31,16 @@ class PooledClient(httpx.AsyncClient):
     """
 
     def __init__(
-        self, net: Literal["open", "public"], allowed: frozenset[tuple[str, int]], tls: Tls | None = None
+        self,
+        net: Literal["open", "public"],
+        allowed: frozenset[tuple[str, int]],
+        tls: Tls | None = None,
+        *,
+        transport: httpx.AsyncBaseTransport | None = None,
     ) -> None:
         self._net = net
         self._allowed = allowed
+        self._given_transport = transport
         self._tls = tls or Tls()
         #: By settings, the one used last at the end.
         self._others: dict[_Key, _Pool] = {}
@@ -44,12 +50,14 @@ class PooledClient(httpx.AsyncClient):
         from http.cookiejar import CookieJar, DefaultCookiePolicy
 
         limits = httpx.Limits(max_connections=MAX_CONNECTIONS, max_keepalive_connections=64, keepalive_expiry=15)
-        guarded = GuardedTransport(self._allowed, limits, context) if self._net == "public" else None
+        transport = self._given_transport
+        if transport is None and self._net == "public":
+            transport = GuardedTransport(self._allowed, limits, context)
         try:
             super().__init__(
-                transport=guarded,
+                transport=transport,
                 verify=context,
-                trust_env=self._net == "open",
+                trust_env=transport is None,  # the environment's proxies would go before the transport
                 limits=limits,
                 timeout=httpx.Timeout(30, connect=CONNECT_SECONDS),
                 max_redirects=MAX_REDIRECTS,
@@ -100,7 +108,9 @@ class PooledClient(httpx.AsyncClient):
 
     def _pool(self, tls: Tls) -> _Pool:
         key = (tls, file_stamps(tls, allowed=self._net == "open"))
-        pool = self._others.pop(key, None) or _Pool(PooledClient(self._net, self._allowed, tls))
+        pool = self._others.pop(key, None) or _Pool(
+            PooledClient(self._net, self._allowed, tls, transport=self._given_transport)
+        )
         self._others[key] = pool
         return pool
 

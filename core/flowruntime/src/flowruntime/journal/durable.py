@@ -8,13 +8,13 @@ from __future__ import annotations
 import asyncio
 from bisect import bisect_left
 from collections import deque
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from typing import Final
 
 from flowcore.contracts import Change, Store
 from flowcore.errors import StoreError
-from flowcore.events import Event, ExecutionId
-from flowcore.workflows import Workflow
+from flowcore.events import ErrorObject, Event, ExecutionId
+from flowcore.executions import Status
 
 from flowruntime.journal.log import ExecutionLog
 from flowruntime.journal.writer import Kept, Writer
@@ -35,16 +35,21 @@ class DurableLog(ExecutionLog):
     """
 
     __slots__ = (
+        "_answers",
         "_closed",
         "_creation",
         "_durable_seq",
+        "_kept_status",
         "_on_over",
         "_ring_planned",
+        "_status",
         "_tail",
         "_tail_events",
         "_waits",
         "_writer",
+        "on_refused",
         "refused",
+        "token",
     )
 
     is_blocking = True
@@ -55,27 +60,38 @@ class DurableLog(ExecutionLog):
         store: Store,
         writer: Writer,
         *,
-        workflow: Workflow,
-        named: Mapping[str, Workflow] | None,
-        first: Event,
+        token: int,
+        seq: int,
+        creation: Change | None,
         on_over: Callable[[ExecutionLog], None],
     ) -> None:
-        super().__init__(execution_id, store, seq=first.seq)
+        super().__init__(execution_id, store, seq=seq)
         self._writer = writer
         self._on_over = on_over
-        self._creation: tuple[Workflow, Mapping[str, Workflow] | None] | None = workflow, named
-        #: Why the store does not take the events of this execution, which then must not go on.
+        #: Of the lease; every append carries it.
+        self.token = token
+        #: What the first commit makes besides the events, of an execution that is new.
+        self._creation = creation
+        #: Called on the loop's thread when the store does not take the events of this execution any more.
+        self.on_refused: Callable[[StoreError], None] | None = None
+        #: Why not; the execution must not go on then.
         self.refused: StoreError | None = None
-        self._durable_seq = 0
+        #: What the execution is, and what the store knows of that.
+        self._status: Status = "running" if creation is None else creation.status
+        self._kept_status: Status | None = None
+        #: Requests that came to be answered.
+        self._answers: list[tuple[int, ErrorObject | None]] = []
+        self._durable_seq = seq if creation is None else 0
         #: Who waits for a seq to be durable, the lowest first.
         self._waits: list[tuple[int, asyncio.Future[None]]] = []
         self._tail: deque[Sequence[Event]] = deque()
         self._tail_events = 0
         self._ring_planned = False
         self._closed = False
-        self.pending.append(first)
         self.listening = True
-        self.flush()
+        if creation is not None:
+            self.pending.extend(creation.events)
+            self.flush()
 
     @property
     def durable_seq(self) -> int:
@@ -103,6 +119,20 @@ class DurableLog(ExecutionLog):
             self.listening = False
             self._writer.wake(self)
 
+    def rest(self) -> None:
+        """Nothing runs."""
+        self._status = "waiting"
+        self.flush()
+
+    def wake(self) -> None:
+        """Something runs again, or for the first time; that will be kept with its events."""
+        self._status = "running"
+
+    def answer(self, number: int, error: ErrorObject | None) -> None:
+        """What came of a request is decided by now."""
+        self._answers.append((number, error))
+        self.flush()
+
     def take(self) -> Change | None:
         """All decided events that were not taken yet. Called on the writer's thread.
 
@@ -112,18 +142,23 @@ class DurableLog(ExecutionLog):
         self.listening = True
         events = self.pending[:]
         del self.pending[: len(events)]
-        if not events or self.refused is not None:
+        answers = self._answers[:]
+        del self._answers[: len(answers)]
+        status = self._status
+        if self.refused is not None or (not events and not answers and status == self._kept_status):
             return None
-        if self._creation is None:
-            return Change(self.execution_id, events)
-        workflow, named = self._creation
-        self._creation = None
-        return Change(self.execution_id, events, workflow, named)
+        self._kept_status = status
+        creation, self._creation = self._creation, None
+        change = Change(self.execution_id, events, token=self.token) if creation is None else creation
+        return change._replace(events=events, status=status, answers=dict(answers) or None)
 
     def kept(self, kept: Kept) -> None:
         """The writer has written what it took, or the store has refused it."""
         if kept.refused is not None:
             self._refuse(kept.refused)
+            return
+        if not kept.events:
+            self._leave()
             return
         self._durable_seq = kept.events[-1].seq
         self._tail.append(kept.events)
@@ -154,7 +189,7 @@ class DurableLog(ExecutionLog):
         """
         if after >= self._durable_seq:
             return ()
-        if self._tail[0][0].seq > after + 1:
+        if not self._tail or self._tail[0][0].seq > after + 1:
             return None
         batch = next(batch for batch in self._tail if batch[-1].seq > after)
         return batch if batch[0].seq == after + 1 else batch[after + 1 - batch[0].seq :]
@@ -176,9 +211,13 @@ class DurableLog(ExecutionLog):
             self._bell.ring()
 
     def _refuse(self, error: StoreError) -> None:
+        if self.refused is not None:
+            return
         self.refused = error
         self._fail_waits(error)
         self._bell.ring()
+        if self.on_refused is not None:
+            self.on_refused(error)
         self._leave()
 
     def _fail_waits(self, error: StoreError) -> None:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping, Sequence
+import contextlib
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from typing import Final
 
-from flowcore.contracts import ExecutionRecord, Page, Store
+from flowcore.contracts import Change, Claim, ExecutionRecord, Owner, Page, Registered, Request, Store
 from flowcore.errors import ExecutionError, StoreError
 from flowcore.events import Event, ExecutionId, WorkflowCompleted, WorkflowStarted
 from flowcore.workflows import Workflow
@@ -14,9 +16,13 @@ from flowruntime.journal.durable import DurableLog
 from flowruntime.journal.following import Batch, Following, HistoryGap
 from flowruntime.journal.log import ExecutionLog
 from flowruntime.journal.pages import SharedPages
+from flowruntime.journal.tending import Tending
 from flowruntime.journal.writer import Writer
 
-__all__ = ["Journal"]
+__all__ = ["LEASE_SECONDS", "Journal"]
+
+#: How long a process that cannot be looked at may be silent before its executions are taken over.
+LEASE_SECONDS: Final = 30.0
 
 #: How many events a follower gets at once, at most.
 _PAGE = 5000
@@ -30,27 +36,65 @@ class Journal:
     """
 
     def __init__(self, store: Store) -> None:
-        self._store = store
+        self.store = store
         self._open: dict[ExecutionId, ExecutionLog] = {}
         self._writer: Writer | None = None
+        self._tending: Tending | None = None
+        #: This process, as the store knows it; None where the store is this process's own.
+        self.owner: Registered | None = None
         self._pages = SharedPages(self._read_page)
 
-    async def open(self) -> None:
-        """Make the store usable. Raises StoreError when it is not."""
-        if self._store.blocking:
-            await asyncio.to_thread(self._store.open)
-            self._writer = Writer(self._store, troubled=self._troubled)
+    async def open(self, owner: Owner, *, lease_seconds: float = LEASE_SECONDS) -> None:
+        """Make the store usable, and this process known to it. Raises StoreError when that cannot be."""
+        if self.store.blocking:
+            await asyncio.to_thread(self.store.open)
+            try:
+                self.owner = await asyncio.to_thread(self.store.register, owner, lease_seconds=lease_seconds)
+            except BaseException:
+                await asyncio.to_thread(self.store.close)
+                raise
+            self._lease_seconds = lease_seconds
+            self._writer = Writer(self.store, troubled=self._troubled)
             self._writer.start()
+
+    def tend(
+        self,
+        *,
+        recovery: str | None,
+        requested: Callable[[Sequence[Request]], None],
+        found: Callable[[Sequence[ExecutionId]], None],
+    ) -> None:
+        """Keep the leases alive from now on, and say what others want. Called once, after `open`."""
+        if self.owner is not None:
+            self._tending = Tending(
+                self.store,
+                owner=self.owner.number,
+                lease_seconds=self._lease_seconds,
+                recovery=recovery,
+                is_idle=lambda: not self._open,
+                requested=requested,
+                found=found,
+            )
 
     async def close(self) -> None:
         """Make durable what is left, and close the store. Raises StoreError when the store does not take it."""
+        tending, self._tending = self._tending, None
+        if tending is not None:
+            await tending.close()
         writer, self._writer = self._writer, None
         if writer is not None:
             try:
                 await writer.close()
             finally:
                 await asyncio.sleep(0)  # what the writer told at last is taken in
-                await asyncio.to_thread(self._store.close)
+                await asyncio.to_thread(self._leave)
+
+    def _leave(self) -> None:
+        owner, self.owner = self.owner, None
+        with contextlib.suppress(StoreError):  # what cannot be said now is found out when this process is gone
+            if owner is not None:
+                self.store.leave(owner.number)
+        self.store.close()
 
     @property
     def trouble(self) -> StoreError | None:
@@ -60,7 +104,7 @@ class Journal:
     @property
     def blocking(self) -> bool:
         """Whether `read` and `record` may block on a disk."""
-        return self._store.blocking
+        return self.store.blocking
 
     def create(
         self,
@@ -68,19 +112,64 @@ class Journal:
         workflow: Workflow,
         first: WorkflowStarted,
         named: Mapping[str, Workflow] | None = None,
+        *,
+        recovery: str | None = None,
+        once: tuple[str, str] | None = None,
     ) -> ExecutionLog:
         """Begin an execution. Event 1 is kept when this returns; in a store that blocks, when it is durable.
 
-        `named` are the workflows that it may run by name. Raises StoreError when the store cannot be used.
+        `named` are the workflows that it may run by name; `recovery` and `once` as in `Change`. Raises StoreError when
+        the store cannot be used.
         """
+        change = Change(execution_id, [first], workflow, named, status="pending", recovery=recovery, once=once)
         log: ExecutionLog
-        if self._store.blocking:
-            log = self._create_durable(execution_id, workflow, first, named)
+        if self.store.blocking:
+            if self.owner is None or self._writer is None:
+                raise _closed()
+            if self._writer.trouble is not None:
+                raise self._writer.trouble
+            change = change._replace(owner=self.owner.number)
+            log = self._durable_log(execution_id, self._writer, token=1, seq=1, creation=change)
         else:
-            self._store.create(execution_id, workflow, first, named)
-            log = ExecutionLog(execution_id, self._store, seq=1)
+            (refused,) = self.store.commit((change,))
+            if refused is not None:
+                raise refused
+            log = ExecutionLog(execution_id, self.store, seq=1)
         self._open[execution_id] = log
         return log
+
+    async def claim(self, execution_id: str) -> Claim:
+        """Take an execution over that nobody runs. Raises StoreError, also when somebody does."""
+        if self.owner is None or self._writer is None:
+            raise StoreError(
+                "Executions in memory end with their process, so there is none to be resumed.",
+                code="store.memory",
+                remedy="Name a database: --db sqlite:///PATH.",
+            )
+        if self._writer.trouble is not None:
+            raise self._writer.trouble
+        try:
+            return await asyncio.to_thread(self.store.claim, ExecutionId(execution_id), self.owner.number)
+        except StoreError as error:
+            if error.code == "execution.unknown":
+                raise _unknown(execution_id) from error
+            raise
+
+    def reopen(self, claim: Claim) -> ExecutionLog:
+        """The log of an execution that was taken over, to be written on."""
+        if self._writer is None:
+            raise _closed()
+        log = self._durable_log(claim.execution_id, self._writer, token=claim.token, seq=claim.seq, creation=None)
+        self._open[claim.execution_id] = log
+        return log
+
+    async def give_back(self, claim: Claim, *, quarantine: str | None = None) -> None:
+        """Do not run on what was taken over; with a reason for `quarantine` nobody does unless asked to."""
+        with contextlib.suppress(StoreError):
+            if quarantine is None:
+                await asyncio.to_thread(self.store.release, claim.execution_id, claim.token)
+            else:
+                await asyncio.to_thread(self.store.quarantine, claim.execution_id, claim.token, quarantine)
 
     def close_log(self, log: ExecutionLog) -> None:
         """The execution runs here no more: hand on what is left and let its followers see the end."""
@@ -99,12 +188,12 @@ class Journal:
         """Durable events with a seq greater than `after`. Raises StoreError for an unknown execution."""
         log = self._open.get(ExecutionId(execution_id))
         if log is None or log.is_blocking:
-            return self._store.read(ExecutionId(execution_id), after, limit)
+            return self.store.read(ExecutionId(execution_id), after, limit)
         return log.read(after, limit)
 
     def record(self, execution_id: str) -> ExecutionRecord:
         """What stands beside the log. Raises ExecutionError for an unknown execution."""
-        record = self._store.record(ExecutionId(execution_id))
+        record = self.store.record(ExecutionId(execution_id))
         if record is None:
             raise _unknown(execution_id)
         return record
@@ -114,7 +203,7 @@ class Journal:
 
         Raises ExecutionError for an unknown execution; when the store blocks, not before it is iterated over.
         """
-        if self._store.blocking:
+        if self.store.blocking:
             return Following(lambda: self._durable_batches(ExecutionId(execution_id), after))
         self.record(execution_id)
         return Following(lambda: self._batches(execution_id, after))
@@ -156,34 +245,16 @@ class Journal:
     def _read_page(self, execution_id: ExecutionId, after: int) -> Sequence[Event]:
         """Events of the database. Called on any thread."""
         try:
-            return self._store.read(execution_id, after, _PAGE).events
+            return self.store.read(execution_id, after, _PAGE).events
         except StoreError as error:
             if error.code == "execution.unknown":
                 raise _unknown(execution_id) from error
             raise
 
-    def _create_durable(
-        self,
-        execution_id: ExecutionId,
-        workflow: Workflow,
-        first: WorkflowStarted,
-        named: Mapping[str, Workflow] | None,
+    def _durable_log(
+        self, execution_id: ExecutionId, writer: Writer, *, token: int, seq: int, creation: Change | None
     ) -> DurableLog:
-        if self._writer is None:
-            raise StoreError(
-                "The database is not open.", code="store.closed", remedy="Use the runtime inside `async with`."
-            )
-        if self._writer.trouble is not None:
-            raise self._writer.trouble
-        return DurableLog(
-            execution_id,
-            self._store,
-            self._writer,
-            workflow=workflow,
-            named=named,
-            first=first,
-            on_over=self._over,
-        )
+        return DurableLog(execution_id, self.store, writer, token=token, seq=seq, creation=creation, on_over=self._over)
 
     def _over(self, log: ExecutionLog) -> None:
         self._open.pop(log.execution_id, None)
@@ -192,6 +263,10 @@ class Journal:
         for log in list(self._open.values()):
             if isinstance(log, DurableLog):
                 log.trouble(error)
+
+
+def _closed() -> StoreError:
+    return StoreError("The database is not open.", code="store.closed", remedy="Use the runtime inside `async with`.")
 
 
 def _unknown(execution_id: str) -> ExecutionError:

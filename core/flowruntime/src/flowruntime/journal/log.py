@@ -13,8 +13,8 @@ from __future__ import annotations
 import asyncio
 from typing import ClassVar, Final
 
-from flowcore.contracts import Page, Store
-from flowcore.events import Event, ExecutionId
+from flowcore.contracts import Change, Page, Store
+from flowcore.events import ErrorObject, Event, ExecutionId
 
 from flowruntime.bus import Bell
 
@@ -75,6 +75,15 @@ class ExecutionLog:
     async def until_durable(self, seq: int) -> None:
         """Return when all events up to `seq`, which are decided, are durable. Here they are."""
 
+    def rest(self) -> None:
+        """Nothing runs; say so to those who look at the execution from outside. Here they look at its events."""
+
+    def wake(self) -> None:
+        """Something runs again."""
+
+    def answer(self, number: int, error: ErrorObject | None) -> None:
+        """What came of a request stands in the log by now, or will never. Nothing comes from outside here."""
+
     def append(self, event: Event) -> None:
         """Take the next event; its `seq` is one more than the latest."""
         self.seq += 1
@@ -87,7 +96,9 @@ class ExecutionLog:
         if self.pending:
             batch = self.pending.copy()
             self.pending.clear()
-            self._store.append(self.execution_id, batch)
+            (refused,) = self._store.commit((Change(self.execution_id, batch),))
+            if refused is not None:
+                raise refused
             if self.listening:
                 self._wake()
 

@@ -110,7 +110,7 @@ class _Drafting:
         unsure = check_fitting(typed, problems)
         _check_fixed_inputs(typed, schemas, problems)
         problems.extend(find_cycle(workflow, references))
-        problems.extend(_not_yet(workflow))
+        problems.extend(_without_force(workflow))
         return Drafted(
             workflow=workflow,
             typed=typed,
@@ -209,20 +209,22 @@ def _unread_file(file: str, pointer: str) -> Problem:
     )
 
 
-def _not_yet(workflow: Workflow) -> Iterator[Problem]:
-    """What the document may say and this version does not do yet: told, never silently ignored."""
+def _without_force(workflow: Workflow) -> Iterator[Problem]:
+    """What nodes say that does nothing: told, never silently ignored."""
     for index, node in enumerate(workflow.nodes):
-        if node.delivery == "at_most_once":
-            yield _unsupported(f"/nodes/{index}/delivery", "'at_most_once'", "error")
         if node.cache is not None:
-            yield _unsupported(f"/nodes/{index}/cache", "'cache'", "warning")
-
-
-def _unsupported(pointer: str, what: str, severity: Severity) -> Problem:
-    return Problem(
-        severity=severity,
-        code="document.not_supported_yet",
-        pointer=pointer,
-        message=f"{what} is not supported by this version yet.",
-        remedy="Remove it." if severity == "error" else "It has no effect; remove it, or wait for a later version.",
-    )
+            yield Problem(
+                severity="warning",
+                code="document.not_supported_yet",
+                pointer=f"/nodes/{index}/cache",
+                message="'cache' is not supported by this version yet.",
+                remedy="It has no effect; remove it, or wait for a later version.",
+            )
+        if node.delivery == "at_most_once" and node.retry_policy is not None:
+            yield Problem(
+                severity="warning",
+                code="node.never_retried",
+                pointer=f"/nodes/{index}/retry_policy",
+                message="A node with `delivery: at_most_once` is never retried.",
+                remedy="Remove the retry policy, or the delivery.",
+            )

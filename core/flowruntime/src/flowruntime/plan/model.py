@@ -86,6 +86,8 @@ class PlannedNode:
     timeout_us: int
     then: NodeOnError
     effects: EffectKind
+    #: Whether it must not begin a second time unasked.
+    at_most_once: bool
     #: Whether inputs are just the wired values and the config is constant: nothing to resolve for an attempt.
     direct: bool
     #: Checks a resolved config that was written with expressions; None when nothing needs to be checked.

@@ -10,7 +10,7 @@ from types import MappingProxyType
 from typing import Any, Final
 
 from flowcore.nodes import DEFAULT_TIMEOUT_MS, Port, effects_of
-from flowcore.policies import ContinueOnError, NodeOnError, resolve_retry_policy
+from flowcore.policies import ContinueOnError, NodeOnError, RetryPolicy, resolve_retry_policy
 from flowcore.schemas import default_of
 from flowcore.validation import NodePorts, Reference
 from flowcore.values import Value
@@ -112,7 +112,9 @@ class _Wiring:
             need=tuple(self.need),
             simple_wires=tuple(
                 [
-                    None if node.skipped_because is not None or node.node_type.trigger else node.plain_wires
+                    None
+                    if node.skipped_because is not None or node.node_type.trigger or node.at_most_once
+                    else node.plain_wires
                     for node in nodes
                 ]
             ),
@@ -174,10 +176,13 @@ class _Wiring:
             check_config=draft.check_config,
             # Inputs that the workflow does not declare pass through, too.
             output_ports=None if from_inputs is None and draft.node_type.outputs.passthrough else shape.output_names,
-            retry_policy=resolve_retry_policy(node.retry_policy, draft.node_type.retry_policy),
+            retry_policy=RetryPolicy(max_attempts=1)
+            if node.delivery == "at_most_once"
+            else resolve_retry_policy(node.retry_policy, draft.node_type.retry_policy),
             timeout_us=round((node.timeout_ms or draft.node_type.timeout_ms or DEFAULT_TIMEOUT_MS) * 1000),
             then=self._then(node.on_error),
             effects=effects_of(draft.node_type.effects if node.effects is None else node.effects, draft.written_config),
+            at_most_once=node.delivery == "at_most_once",
             checked=checked,
             direct=(
                 static_config is not None

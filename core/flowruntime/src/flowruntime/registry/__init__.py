@@ -11,8 +11,10 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from flowruntime.registry.building import check_catalog, write_catalog
     from flowruntime.registry.collecting import catalog_of
+    from flowruntime.registry.hook_probe import probe_hooks
     from flowruntime.registry.loading import load_nodes_file
     from flowruntime.registry.lookup import Registry, TypeRow
+    from flowruntime.registry.probing import probe_pack
     from flowruntime.registry.settings import PackSettings, read_settings
 
 __all__ = [
@@ -22,6 +24,8 @@ __all__ = [
     "catalog_of",
     "check_catalog",
     "load_nodes_file",
+    "probe_hooks",
+    "probe_pack",
     "read_settings",
     "write_catalog",
 ]
@@ -33,6 +37,8 @@ _HOMES = {
     "catalog_of": "collecting",
     "check_catalog": "building",
     "load_nodes_file": "loading",
+    "probe_hooks": "hook_probe",
+    "probe_pack": "probing",
     "read_settings": "settings",
     "write_catalog": "building",
 }

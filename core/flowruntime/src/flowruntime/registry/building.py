@@ -22,7 +22,7 @@ from flowruntime.registry.inspection import inspect_package
 from flowruntime.registry.places import absolute_path
 from flowruntime.registry.settings import normalized
 
-__all__ = ["check_catalog", "write_catalog"]
+__all__ = ["check_catalog", "packs_of", "write_catalog"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,7 +67,7 @@ def check_catalog(project: Path, *, timeout_seconds: float = 10.0) -> list[str]:
 
 
 def _build(project: Path, timeout_seconds: float) -> Iterator[_Built]:
-    for pack, folder in _packs_of(project.absolute()):
+    for pack, folder in packs_of(project.absolute()):
         search_path = [str(folder.parent), *absolute_path(None)]
         catalog = inspect_package(pack, search_path=search_path, timeout_seconds=timeout_seconds)
         for node_type in catalog.types:
@@ -75,7 +75,7 @@ def _build(project: Path, timeout_seconds: float) -> Iterator[_Built]:
         yield _Built(file=folder / CATALOG_FILE, text=catalog_text(catalog))
 
 
-def _packs_of(project: Path) -> Iterator[tuple[Pack, Path]]:
+def packs_of(project: Path) -> Iterator[tuple[Pack, Path]]:
     """The packs that a project's pyproject.toml declares, each with the folder of its package."""
     file = project / "pyproject.toml"
     try:

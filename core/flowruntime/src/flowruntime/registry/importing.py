@@ -9,7 +9,9 @@ import threading
 import traceback
 from collections.abc import Callable, Iterator
 from types import FrameType
-from typing import Literal, TypeVar
+from typing import Any, Literal, TypeVar
+
+from flowruntime.limited import Limited, TookTooLong
 
 __all__ = ["ImportFailed", "run_import"]
 
@@ -18,6 +20,8 @@ T = TypeVar("T")
 _LONGEST_REASON = 500
 # One at a time: `sys.stdout` and the handler of SIGINT are the process's, and must be put back in order.
 _importing = threading.RLock()
+#: The imports that were given up, by module: they may still end, and until then nothing waits for them again.
+_given_up: dict[str, Limited[Any]] = {}
 
 
 class ImportFailed(Exception):  # noqa: N818 - it says what happened, as the errors of a pack do
@@ -26,27 +30,43 @@ class ImportFailed(Exception):  # noqa: N818 - it says what happened, as the err
     `missing` is the module that was not found, where that was the cause.
     """
 
-    def __init__(self, kind: Literal["raised", "exited"], reason: str, missing: str | None = None) -> None:
+    def __init__(self, kind: Literal["raised", "exited", "hung"], reason: str, missing: str | None = None) -> None:
         self.kind = kind
         self.reason = reason
         self.missing = missing
         super().__init__(reason)
 
 
-def run_import(action: Callable[[], T], *, module: str) -> T:
+def run_import(action: Callable[[], T], *, module: str, limit_seconds: float | None = None) -> T:
     """The result of an action that imports foreign code, which lies in this module and below it.
 
     Raises ImportFailed for whatever the code raises, SystemExit included; a KeyboardInterrupt goes on only
     when it is the user's Ctrl-C. What the code prints goes to stderr, for the whole process while this runs,
-    because stdout may be read by a machine.
+    because stdout may be read by a machine. With a limit the action runs on a thread of its own, which is given up
+    when the time is over; an import of the same module fails at once as long as that thread runs.
     """
-    with _importing, contextlib.redirect_stdout(sys.stderr), _watched_interrupts() as interrupts:
+    with _importing, contextlib.redirect_stdout(sys.stderr):
+        if limit_seconds is None:
+            with _watched_interrupts() as interrupts:
+                return _run(action, module, interrupts)
+        unfinished = _given_up.get(module)
+        if unfinished is not None and unfinished.is_running:
+            raise ImportFailed("hung", "its import was given up, and has still not ended")
+        started = Limited(lambda: _run(action, module, []))
         try:
-            return action()
-        except BaseException as error:
-            if isinstance(error, KeyboardInterrupt) and interrupts:
-                raise
-            raise _failure_of(error, module) from error
+            return started.result(limit_seconds)
+        except TookTooLong as error:
+            _given_up[module] = started
+            raise ImportFailed("hung", f"its import took longer than {limit_seconds:g} s") from error
+
+
+def _run(action: Callable[[], T], module: str, interrupts: list[int]) -> T:
+    try:
+        return action()
+    except BaseException as error:
+        if isinstance(error, KeyboardInterrupt) and interrupts:
+            raise
+        raise _failure_of(error, module) from error
 
 
 @contextlib.contextmanager

@@ -19,9 +19,14 @@ from flowruntime.registry.importing import ImportFailed, run_import
 
 __all__ = ["load_definition", "load_nodes_file"]
 
+#: What large libraries need on slow disks; whoever asked for the node waits meanwhile.
+_LIMIT_SECONDS = 30.0
 
-def load_definition(node_type: NodeType, pack: str) -> Definition:
+
+def load_definition(node_type: NodeType, pack: str, *, limit_seconds: float | None = None) -> Definition:
     """The definition behind a catalog entry. `pack` is the distribution that errors name.
+
+    The import may take `limit_seconds`, half a minute by default.
 
     Raises PackError when its module cannot be imported, or has no node of that id and version under that
     name.
@@ -31,9 +36,10 @@ def load_definition(node_type: NodeType, pack: str) -> Definition:
     def import_it() -> object:
         return functools.reduce(getattr, name.split("."), importlib.import_module(module))
 
+    limit_seconds = _LIMIT_SECONDS if limit_seconds is None else limit_seconds
     what = f"The node type {node_type.id!r} of the pack {pack!r}"
     try:
-        found = run_import(import_it, module=module.partition(".")[0])
+        found = run_import(import_it, module=module.partition(".")[0], limit_seconds=limit_seconds)
     except ImportFailed as failed:
         if failed.missing is not None and not f"{module}.".startswith(f"{failed.missing}."):
             remedy = f"Install what it needs: pip install --force-reinstall {pack}"

@@ -12,12 +12,13 @@ from __future__ import annotations
 import json
 import os
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 from flowcore import __version__
 
-from flowruntime.registry.places import absolute_path, cache_directory, settings_file
+from flowruntime.permits import Rules, hold_permits
+from flowruntime.registry.places import SAFE_MODE_VARIABLE, absolute_path, cache_directory, settings_file
 from flowruntime.registry.snapshot import Snapshot, read_snapshot, snapshot_name
 
 if TYPE_CHECKING:
@@ -34,7 +35,7 @@ if TYPE_CHECKING:
 __all__ = ["Registry", "TypeRow"]
 
 #: Another number for every change to what a snapshot holds.
-_SNAPSHOT_FORM = 1
+_SNAPSHOT_FORM = 2
 
 
 class TypeRow(NamedTuple):
@@ -79,13 +80,14 @@ class Registry:
     ) -> Registry:
         """The node types of all packs on the search path (`sys.path` by default); none of them is imported.
 
-        `settings` None stands for the `flow.toml` that holds here; a malformed one raises InstallationError.
+        `settings` None stands for the `flow.toml` that holds here, and then holds for the hooks of this process
+        too; a malformed one raises InstallationError.
         Nothing else raises: what is wrong with a pack is in `problems`. `cache_dir` None keeps nothing for
         the next call. An editable pack whose sources are newer than its catalog is imported in a subprocess,
         for `inspect_timeout_seconds` at most.
         """
         file = settings_file() if settings is None else None
-        given = None if settings is None else [dict(settings.prefer), settings.allow, settings.deny]
+        given = None if settings is None else [dict(settings.prefer), *settings.rules.plain()]
         parts = [
             _SNAPSHOT_FORM,
             __version__,
@@ -93,6 +95,7 @@ class Registry:
             sys.prefix,
             absolute_path(search_path),
             file,
+            os.environ.get(SAFE_MODE_VARIABLE) == "1" if settings is None else None,
             given,
         ]
         key = json.dumps(parts, sort_keys=True)
@@ -101,13 +104,11 @@ class Registry:
         else:
             folder = cache_directory() if cache_dir is ... else os.fspath(cache_dir)
             cache = os.path.join(folder, snapshot_name(key))
-            snapshot = read_snapshot(cache, key)
-            if snapshot is not None:
-                return cls(snapshot)
-        from flowruntime.registry.survey import take_survey
+        snapshot = read_snapshot(cache, key) if cache is not None else None
+        if snapshot is None:
+            from flowruntime.registry.survey import take_survey
 
-        return cls(
-            take_survey(
+            snapshot = take_survey(
                 search_path=search_path,
                 settings=settings,
                 settings_file=file,
@@ -115,7 +116,9 @@ class Registry:
                 key=key,
                 inspect_timeout_seconds=inspect_timeout_seconds,
             )
-        )
+        if settings is None:
+            hold_permits(_rules_of(snapshot))
+        return cls(snapshot)
 
     def with_local(self, nodes: Iterable[object]) -> Registry:
         """This registry and the node types of decorated functions, classes, and modules that define some.
@@ -150,6 +153,11 @@ class Registry:
         """What is wrong with packs; most have no usable node types because of it."""
         return tuple(problem for _, problem in self._problems())
 
+    @property
+    def denied(self) -> dict[str, str]:
+        """Namespace → distribution of the packs that the settings keep from loading."""
+        return dict(self._snapshot.denied)
+
     def rows(self) -> list[TypeRow]:
         """The newest version of every node type, sorted by id."""
         packs = self._snapshot.packs
@@ -161,6 +169,13 @@ class Registry:
                 rows.append(_row_of(node_type))
         rows.sort()
         return rows
+
+    def node_types(self) -> Iterator[tuple[NodeType, str]]:
+        """Every version of every node type, each with the distribution that brings it; sorted by id and version."""
+        for type_id, version in sorted({**self._rows, **self._local}):
+            node_type = self.get(type_id, version)
+            if node_type is not None:
+                yield node_type, self._pack_of((type_id, version))
 
     def type_ids(self) -> list[str]:
         """The ids of all node types, sorted."""
@@ -232,7 +247,9 @@ class Registry:
                 return f"The pack {pack} {version} has no such type; `flow nodes {namespace}` lists what it has."
         if namespace in self._snapshot.denied:
             pack = self._snapshot.denied[namespace]
-            return f"The pack {pack} is kept from loading by `allow` or `deny` under [packs] in flow.toml."
+            return (
+                f"The pack {pack} is kept from loading: see `allow`, `deny` and `safe_mode` under [packs] in flow.toml."
+            )
         return f"Install the pack that brings it: pip install flownodes-{namespace.replace('_', '-')}"
 
     def _problems(self) -> list[tuple[str, PackProblem]]:
@@ -253,6 +270,11 @@ class Registry:
             return key[0].partition(".")[0]
         distribution: str = self._snapshot.packs[self._snapshot.rows[index][6]][0]
         return distribution
+
+
+def _rules_of(snapshot: Snapshot) -> Rules:
+    allow, deny, safe_mode = snapshot.rules
+    return Rules(allow=allow, deny=deny, safe_mode=safe_mode)
 
 
 def _row_of(node_type: NodeType) -> TypeRow:

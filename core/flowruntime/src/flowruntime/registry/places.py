@@ -12,9 +12,11 @@ import os
 import sys
 from collections.abc import Iterable
 
-__all__ = ["SETTINGS_FILE", "absolute_path", "cache_directory", "settings_file"]
+__all__ = ["SAFE_MODE_VARIABLE", "SETTINGS_FILE", "absolute_path", "cache_directory", "settings_file"]
 
 SETTINGS_FILE = "flow.toml"
+#: `1` in this variable of the environment lets nothing load but what belongs to Flownodes itself.
+SAFE_MODE_VARIABLE = "FLOW_SAFE_MODE"
 
 
 def absolute_path(search_path: Iterable[str] | None) -> list[str]:

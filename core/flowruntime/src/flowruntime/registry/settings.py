@@ -5,11 +5,15 @@
 prefer = {http = "my-http-pack"}    # which distribution gets a namespace that two claim
 allow = ["flownodes-http", "acme"]  # only these load; absent: all do
 deny = ["flownodes-shell"]          # these never load
+safe_mode = true                    # only what belongs to Flownodes itself loads
 ```
+
+`FLOW_SAFE_MODE=1` in the environment switches the safe mode on for one command.
 """
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -19,20 +23,12 @@ from typing import Any
 from flowcore.errors import InstallationError
 from flowcore.values import did_you_mean
 
-from flowruntime.registry.places import settings_file
+from flowruntime.permits import Rules, normalized
+from flowruntime.registry.places import SAFE_MODE_VARIABLE, settings_file
 
 __all__ = ["PackSettings", "normalized", "read_settings"]
 
-_KEYS = ("prefer", "allow", "deny")
-
-
-def normalized(distribution: str) -> str:
-    """The name in the form in which names of distributions are compared (PEP 503).
-
-    >>> normalized("Flownodes_HTTP")
-    'flownodes-http'
-    """
-    return re.sub(r"[-_.]+", "-", distribution).lower()
+_KEYS = ("prefer", "allow", "deny", "safe_mode")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,6 +40,13 @@ class PackSettings:
     #: The only distributions that load; None allows all.
     allow: tuple[str, ...] | None = None
     deny: tuple[str, ...] = ()
+    #: Nothing loads but what belongs to Flownodes itself.
+    safe_mode: bool = False
+
+    @property
+    def rules(self) -> Rules:
+        """Which distributions may load, without what is said about namespaces."""
+        return Rules(allow=self.allow, deny=self.deny, safe_mode=self.safe_mode)
 
     def permits(self, distribution: str) -> bool:
         """Whether the distribution may load.
@@ -51,21 +54,21 @@ class PackSettings:
         >>> PackSettings(allow=("flownodes-http",)).permits("Flownodes.HTTP")
         True
         """
-        name = normalized(distribution)
-        if name in map(normalized, self.deny):
-            return False
-        return self.allow is None or name in map(normalized, self.allow)
+        return self.rules(distribution)
 
 
 def read_settings(file: Path | None = None) -> PackSettings:
     """The settings in this file, or in the `flow.toml` that holds here; the defaults when there is none.
 
+    The environment's FLOW_SAFE_MODE=1 switches the safe mode on.
+
     Raises InstallationError for a file that is not TOML or says something else than it may under `[packs]`.
     """
+    safe_mode = os.environ.get(SAFE_MODE_VARIABLE) == "1"
     if file is None:
         found = settings_file()
         if found is None:
-            return PackSettings()
+            return PackSettings(safe_mode=safe_mode)
         file = Path(found)
     import tomllib  # dear, and needed only when there is a file
 
@@ -95,7 +98,10 @@ def read_settings(file: Path | None = None) -> PackSettings:
         if names is not None and not (isinstance(names, list) and all(isinstance(name, str) for name in names)):
             raise wrong(key, f"{key!r} must be a list of distributions.", _write(key))
         lists[key] = None if names is None else tuple(names)
-    return PackSettings(prefer=prefer, allow=lists["allow"], deny=lists["deny"] or ())
+    safe = table.get("safe_mode", False)
+    if not isinstance(safe, bool):
+        raise wrong("safe_mode", "'safe_mode' must be true or false.", "Write safe_mode = true.")
+    return PackSettings(prefer=prefer, allow=lists["allow"], deny=lists["deny"] or (), safe_mode=safe or safe_mode)
 
 
 def _write(key: str) -> str:

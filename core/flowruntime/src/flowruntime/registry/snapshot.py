@@ -30,6 +30,8 @@ class Snapshot(NamedTuple):
     problems: list[list[Any]]
     #: Namespace → distribution of what flow.toml keeps from loading.
     denied: dict[str, str]
+    #: Which distributions may load: allow (None: all), deny, safe mode.
+    rules: list[Any]
     #: id, version, title, description, category, stability, index of the pack; sorted by id and version
     rows: list[list[Any]]
     #: The catalog entry of each row, as JSON.
@@ -58,6 +60,7 @@ def snapshot_text(key: str, stamps: dict[str, Stamp], snapshot: Snapshot) -> byt
         "packs": snapshot.packs,
         "problems": snapshot.problems,
         "denied": snapshot.denied,
+        "rules": snapshot.rules,
         "rows": snapshot.rows,
     }
     # ASCII: paths may hold bytes that are no text in any encoding.
@@ -78,7 +81,7 @@ def read_snapshot(file: str, key: str) -> Snapshot | None:
     index = json.loads(head)
     if index["key"] != key or any(stamp_of(path) != stamp for path, stamp in index["stamps"].items()):
         return None
-    return Snapshot(index["packs"], index["problems"], index["denied"], index["rows"], entries)
+    return Snapshot(index["packs"], index["problems"], index["denied"], index["rules"], index["rows"], entries)
 
 
 def _checksum(body: bytes) -> bytes:

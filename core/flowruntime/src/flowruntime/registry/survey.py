@@ -41,16 +41,17 @@ def take_survey(
 ) -> Snapshot:
     """Survey the packs on the search path. The file `cache`, if there is one, keeps the snapshot for `key`.
 
-    The settings are given, or are read from the settings file, or are the defaults.
+    The settings are given, or are read from the settings file and the environment.
     """
     stamps: dict[str, Stamp] = {}
     if settings_file is not None:
         stamps[settings_file] = stamp_of(settings_file)
-        settings = read_settings(Path(settings_file))
+    if settings is None:
+        settings = read_settings(Path(settings_file) if settings_file is not None else None)
     file = Path(cache) if cache is not None else None
     survey = _Survey(
         search_path=search_path,
-        settings=settings or PackSettings(),
+        settings=settings,
         cache=file.parent if file is not None else None,
         inspect_timeout_seconds=inspect_timeout_seconds,
         stamps=stamps,
@@ -112,6 +113,7 @@ class _Survey:
             packs=[[pack.distribution, pack.version, pack.namespace, pack.package, pack.editable] for pack in usable],
             problems=[_problem_row(record) for record in records],
             denied=choice.denied,
+            rules=self._settings.rules.plain(),
             rows=[row for row, _ in types],
             entries=[entry for _, entry in types],
         )

@@ -71,6 +71,11 @@ class PlanCache:
         compiled.users += 1
         return compiled
 
+    def names(self, document: Document) -> frozenset[str]:
+        """The workflows that a document runs by name, if it was compiled before: they may have changed since."""
+        known = self._given.get(_key(document)) if isinstance(document, str | bytes | Workflow) else None
+        return frozenset() if known is None else known[1].plan.names
+
     def remember(self, plan: Plan) -> None:
         """Running `plan.workflow` will need no second check."""
         self._checked[id(plan.workflow)] = plan
@@ -82,6 +87,10 @@ class PlanCache:
         compiled.users -= 1
         if not compiled.kept and not compiled.users:
             self._shut_down(compiled.instances)
+
+    def apart(self, plan: Plan) -> CompiledWorkflow:
+        """A compiled workflow for one execution alone; it counts as used until `release`."""
+        return CompiledWorkflow(plan, Instances(plan, self._registry, self._secrets), "", users=1, kept=False)
 
     def forget(self, names: frozenset[str]) -> None:
         """Workflows that refer to one of these names are compiled anew; executions keep the plan that they began on."""

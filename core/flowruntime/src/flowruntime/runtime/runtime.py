@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Literal, Self
 
@@ -10,24 +10,27 @@ import anyio
 import anyio.abc
 from flowcore.contracts import Clock
 from flowcore.errors import InstallationError, StoreError
-from flowcore.events import ExecutionId
+from flowcore.events import ExecutionId, Path
 from flowcore.executions import Execution, ExecutionResult
 from flowcore.values import Value, check_value
+from flowcore.workflows import Workflow
 
 from flowruntime.clock import SystemClock
 from flowruntime.engine import Supervisor
 from flowruntime.engine.attempt import Instances
 from flowruntime.engine.executor import Executor
-from flowruntime.journal import Following, Journal
-from flowruntime.plan import Checked, Library, Plan, SchemaCache, check_workflow
+from flowruntime.journal import LEASE_SECONDS, Following, Journal
+from flowruntime.plan import Checked, Library, Plan, SchemaCache, check_workflow, require_plan
 from flowruntime.registry import Registry
-from flowruntime.runtime.documents import Document
+from flowruntime.runtime.documents import Document, name_of
 from flowruntime.runtime.error_workflows import ErrorWorkflows
 from flowruntime.runtime.library import WorkflowLibrary
-from flowruntime.runtime.plans import PlanCache
-from flowruntime.runtime.starting import fired_trigger, read_inputs
+from flowruntime.runtime.plans import CompiledWorkflow, PlanCache
+from flowruntime.runtime.recovering import Recovery
+from flowruntime.runtime.starting import fired_trigger, origin_of, read_inputs
 from flowruntime.secrets import EnvironmentSecrets
 from flowruntime.stores import MEMORY, store_for
+from flowruntime.stores.processes import this_process
 
 if TYPE_CHECKING:
     import httpx
@@ -65,8 +68,10 @@ class Runtime:
         clock: Clock | None = None,
         max_executions: int | None = None,
         seed: int | None = None,
+        lease_seconds: float = LEASE_SECONDS,
     ) -> None:
         self.name = name
+        self._lease_seconds = lease_seconds
         self._net = net
         self._allow_net = tuple(allow_net)
         self.registry = Registry.discover() if registry is None else registry
@@ -74,13 +79,13 @@ class Runtime:
             self.registry = self.registry.with_local(local)
         self._clock: Clock = SystemClock() if clock is None else clock
         self._secrets = EnvironmentSecrets()
-        self._journal = Journal(store_for(db))
+        self._store = store_for(db)
+        self._journal = Journal(self._store)
         self._schemas = SchemaCache()
         self._supervisor = Supervisor(
             journal=self._journal,
             clock=self._clock,
             secrets=self._secrets,
-            http=self._http_client,
             schemas=self._schemas,
             max_executions=max_executions,
             seed=seed,
@@ -89,36 +94,49 @@ class Runtime:
             check=self._check, registry=self.registry, secrets=self._secrets, shut_down=self._shut_down
         )
         #: The workflows that nodes may run by name, and `settings.on_error_workflow` may name.
-        self.workflows = WorkflowLibrary(check=self._check, changed=self._plans.forget)
+        self.workflows = WorkflowLibrary(self._store.workflows, check=self._check, changed=self._plans.forget)
         self._error_workflows = ErrorWorkflows(create=self._create_error_workflow, start=self._supervisor.start)
-        self._http: httpx.AsyncClient | None = None
+        self._recovery = Recovery(
+            journal=self._journal,
+            supervisor=self._supervisor,
+            compile_closure=self._compile_closure,
+            on_end=self._on_end,
+            http=self._client_for,
+        )
+        #: By network policy.
+        self._http: dict[str, httpx.AsyncClient] = {}
         self._tasks: anyio.abc.TaskGroup | None = None
 
     async def __aenter__(self) -> Self:
         if self._tasks is not None:
             raise InstallationError("The runtime is running already.", remedy="Enter each Runtime once.")
-        await self._journal.open()
+        await self._journal.open(this_process(self.name), lease_seconds=self._lease_seconds)
         self._tasks = anyio.create_task_group()
         await self._tasks.__aenter__()
         self._watch = anyio.CancelScope()
         self._tasks.start_soon(self._keep_time)
+        self._journal.tend(recovery=self.name, requested=self._supervisor.take_requests, found=self._recovery.recover)
         return self
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        """Cancel what still runs, shut the node instances down, close connections. Error workflows may end first."""
+        """End what still runs, shut the node instances down, close connections. Error workflows may end first.
+
+        What a runtime with a name keeps in a database is left as it is, for the next one of that name; all else is
+        cancelled.
+        """
         tasks = self._require_tasks()
         tasks.cancel_scope.shield = True
         try:
             if error is None:
                 await self._error_workflows.finish()
-            await self._supervisor.close()
+            await self._recovery.close()
+            await self._supervisor.close(leave=self.name is not None)
             for instances in self._plans.take_all():
                 await instances.shut_down()
-            if self._http is not None:
-                await self._http.aclose()
-                self._http = None
+            while self._http:
+                await self._http.popitem()[1].aclose()
         finally:
             self._watch.cancel()
             self._tasks = None
@@ -159,11 +177,12 @@ class Runtime:
     ) -> ExecutionResult:
         """Run a workflow to its end. A failed execution is a result, not an exception.
 
+        A text that does not begin with `{` is the id or the name of a workflow in the library.
         `trigger` is the id of the trigger node that counts as fired; the first one without. Cancelling the caller
         cancels the execution. Raises WorkflowInvalid with all problems of document and inputs.
         """
         self._require_tasks()
-        executor = self._create(document, inputs, trigger)
+        executor = await self._begin(document, inputs, trigger)
         result = await self._supervisor.run(executor)
         if executor.log.is_blocking:
             await executor.log.until_durable(executor.log.seq)
@@ -185,7 +204,7 @@ class Runtime:
     ) -> ExecutionId:
         """Start a workflow in the background; the id comes back once event 1 is kept. See `follow`, `wait`."""
         self._require_tasks()
-        executor = self._create(document, inputs, trigger)
+        executor = await self._begin(document, inputs, trigger)
         self._supervisor.start(executor)
         if executor.log.is_blocking:
             try:
@@ -234,6 +253,39 @@ class Runtime:
         check_value(value)
         self._supervisor.signal(execution_id, name, value)
 
+    def answer(
+        self,
+        execution_id: str,
+        node_id: str,
+        answer: Literal["retry", "fail", "value"],
+        value: Value = None,
+        *,
+        path: Path = (),
+    ) -> None:
+        """Say what becomes of a node with `delivery: at_most_once` that began and was interrupted.
+
+        It runs again, fails, or completes with `value`: an object of its output ports, or the value of its only one.
+        Raises ExecutionError when it does not wait for an answer, and NotAValue for what is no value.
+        """
+        check_value(value)
+        self._supervisor.answer(execution_id, node_id, path, answer, value)
+
+    async def resume(self, execution_id: str, *, accept_packs: bool = False) -> None:
+        """Take up an execution that nobody runs any more, and run it on in the background. See `follow`, `wait`.
+
+        Attempts that were running count as interrupted and are made again. It is not taken up when the versions of its
+        node types have changed, unless `accept_packs`. Raises ExecutionError for an unknown execution and for one that
+        must not be resumed, StoreError for one that has ended or that somebody runs.
+        """
+        self._require_tasks()
+        await self._recovery.resume(execution_id, accept_packs=accept_packs)
+
+    async def wait_for_rest(self, execution_id: str) -> ExecutionResult | None:
+        """The result of an execution once it has ended; None as soon as it waits for nothing but an answer."""
+        if await self._supervisor.until_rest(execution_id):
+            return None
+        return await self.wait(execution_id)
+
     # --- inside -------------------------------------------------------------------------------------
 
     def _result(self, execution_id: str) -> ExecutionResult:
@@ -241,7 +293,9 @@ class Runtime:
         return self.snapshot(execution_id).result(total)
 
     def _check(self, document: Document, library: Library | None = None) -> Checked:
-        return check_workflow(document, self.registry, self._schemas, self.workflows if library is None else library)
+        return check_workflow(
+            document, self.registry, self._schemas, self.workflows.shelf() if library is None else library
+        )
 
     def _require_tasks(self) -> anyio.abc.TaskGroup:
         if self._tasks is None:
@@ -250,34 +304,70 @@ class Runtime:
             )
         return self._tasks
 
+    async def _begin(self, document: Document, inputs: Mapping[str, Value] | None, trigger: str | None) -> Executor:
+        """`_create` for a document or a name, with the library as it is now."""
+        name = name_of(document)
+        if name is None and not self._plans.names(document):
+            return self._create(document, inputs, trigger)
+        if self._store.blocking:
+            seen = await anyio.to_thread.run_sync(self.workflows.look, name)
+        else:
+            seen = self.workflows.look(name)
+        self.workflows.take(seen)
+        if name is None:
+            return self._create(document, inputs, trigger)
+        document, version = self.workflows.require(name)
+        return self._create(document, inputs, trigger, version=version)
+
     def _create(
         self,
         document: Document,
         inputs: Mapping[str, Value] | None,
         trigger: str | None,
         origin: dict[str, Any] | None = None,
+        *,
+        version: int | None = None,
     ) -> Executor:
+        """Begin an execution. `version` is the document's in the library, when it runs from there."""
         compiled = self._plans.get(document)
         plan = compiled.plan
 
-        def on_end(result: ExecutionResult) -> None:
-            self._plans.release(compiled)
-            if plan.on_error is not None and origin is None:
-                self._error_workflows.after(plan, result)
-
         try:
+            fired = fired_trigger(plan, trigger)
             return self._supervisor.create(
                 plan,
                 compiled.instances,
                 read_inputs(plan, inputs, self._schemas),
-                fired=fired_trigger(plan, trigger),
-                on_end=on_end,
-                origin=origin,
-                named={name: found for name in plan.names if (found := self.workflows.get(name)) is not None},
+                fired=fired,
+                on_end=self._on_end(compiled, is_error_workflow=origin is not None),
+                origin=origin_of(plan, fired, origin, self._net),
+                named=self.workflows.documents(plan.names),
+                version=version,
+                recovery=self.name,
+                http=self._client_for(self._net),
             )
         except BaseException:
             self._plans.release(compiled)
             raise
+
+    def _on_end(
+        self, compiled: CompiledWorkflow, *, is_error_workflow: bool
+    ) -> Callable[[ExecutionResult | None], None]:
+        """What is done when an execution has ended, or does not run here any more."""
+        plan = compiled.plan
+
+        def on_end(result: ExecutionResult | None) -> None:
+            self._plans.release(compiled)
+            if result is not None and plan.on_error is not None and not is_error_workflow:
+                self._error_workflows.after(plan, result)
+
+        return on_end
+
+    def _compile_closure(self, workflow: Workflow, library: Library | None) -> CompiledWorkflow:
+        """The plan of an execution that began before, with the workflows that it had by name then."""
+        if library is None:
+            return self._plans.get(workflow)
+        return self._plans.apart(require_plan(self._check(workflow, library)))
 
     def _create_error_workflow(self, plan: Plan, inputs: dict[str, Value], origin: dict[str, Any]) -> Executor:
         self._plans.remember(plan)
@@ -287,9 +377,15 @@ class Runtime:
         if self._tasks is not None:  # before that none can have been initialized
             self._tasks.start_soon(instances.shut_down)
 
-    def _http_client(self) -> httpx.AsyncClient:
-        if self._http is None:
-            from flowruntime.http import make_client
+    def _client_for(self, net: str) -> Callable[[], httpx.AsyncClient]:
+        """Gives the pooled client for executions that began under this network policy, or the stricter one of here."""
+        policy: Literal["open", "public"] = "public" if "public" in {net, self._net} else "open"
 
-            self._http = make_client(self._net, self._allow_net)
-        return self._http
+        def client() -> httpx.AsyncClient:
+            if policy not in self._http:
+                from flowruntime.http import make_client
+
+                self._http[policy] = make_client(policy, self._allow_net)
+            return self._http[policy]
+
+        return client

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from typing import Any
 
 from flowcore.documents import read_execution_inputs
 from flowcore.errors import Problem, WorkflowInvalid
@@ -11,7 +12,7 @@ from flowcore.values import Value
 
 from flowruntime.plan import Plan, SchemaCache
 
-__all__ = ["fired_trigger", "read_inputs"]
+__all__ = ["fired_trigger", "origin_of", "read_inputs"]
 
 
 def read_inputs(plan: Plan, inputs: Mapping[str, Value] | None, schemas: SchemaCache) -> dict[str, Value]:
@@ -51,6 +52,17 @@ def fired_trigger(plan: Plan, trigger: str | None) -> int | None:
             ]
         )
     return number
+
+
+def origin_of(plan: Plan, fired: int | None, cause: dict[str, Any] | None, net: str) -> dict[str, Any]:
+    """What event 1 says of how the execution came to be: its cause, else by hand, and a network policy that is strict.
+
+    Whoever resumes it holds to that policy.
+    """
+    origin = cause
+    if origin is None:
+        origin = {"type": "Manual"} if fired is None else {"type": "Node", "node": plan.nodes[fired].id}
+    return origin if net == "open" else {**origin, "net": net}
 
 
 def _unfilled(plan: Plan, given: Mapping[str, Value]) -> Iterable[Problem]:

@@ -27,7 +27,17 @@ from flowruntime.plan.model import Plan
 if TYPE_CHECKING:
     from flowruntime.engine.executor.executor import Executor
 
-__all__ = ["MAX_DEPTH", "Opened", "child_ended", "container_due", "open_container"]
+__all__ = [
+    "MAX_DEPTH",
+    "Opened",
+    "advance",
+    "child_ended",
+    "container_due",
+    "new_child",
+    "open_container",
+    "stop_children",
+    "tell_end",
+]
 
 #: How deep containers may be nested.
 MAX_DEPTH: Final = 16
@@ -76,27 +86,35 @@ def open_container(execution: Executor, worker: Worker, container: Container) ->
     opened.idle_before_us = execution.times.idle_us(started_us)
     opened.deadline_us = started_us + frame.machine.plan.nodes[index].timeout_us
     execution.times.add(opened.deadline_us, frame, index)
-    _advance(execution, opened)
+    advance(execution, opened)
 
 
 def child_ended(execution: Executor, frame: Frame, opened: Opened) -> None:
     """All that there was to do in a child is done."""
-    del opened.children[frame.item]
     frame.limit_us = NEVER_US  # it has kept it
+    is_well = opened.failure is None
+    tell_end(opened, frame)
+    if is_well and opened.failure is not None:
+        stop_children(execution, opened)
+    advance(execution, opened)
+
+
+def tell_end(opened: Opened, frame: Frame) -> None:
+    """Tell a container how a child ended, unless nobody wants to know. It may fail at that."""
+    del opened.children[frame.item]
     container = opened.container
     status, outputs, error = outcome(frame)
     item = frame.item
     if status == "succeeded":
         opened.unused.append(frame)
-    is_dropped = opened.frame.machine.stopped is not None or opened.failure is not None
+    if opened.frame.machine.stopped is not None or opened.failure is not None:
+        return
     if container.cancel_from is not None and item is not None and item >= container.cancel_from:
-        is_dropped = True
-    if not is_dropped:
-        try:
-            container.ended(ChildEnd(index=item, status=status, outputs=outputs, error=error))
-        except Exception as raised:  # noqa: BLE001 - the border to the nodes' code
-            _fail(execution, opened, raised)
-    _advance(execution, opened)
+        return
+    try:
+        container.ended(ChildEnd(index=item, status=status, outputs=outputs, error=error))
+    except Exception as raised:  # noqa: BLE001 - the border to the nodes' code
+        opened.failure = raised
 
 
 def container_due(execution: Executor, opened: Opened, due_us: int) -> None:
@@ -110,11 +128,12 @@ def container_due(execution: Executor, opened: Opened, due_us: int) -> None:
         execution.times.add(opened.deadline_us, opened.frame, opened.index)
         return
     timeout_ms = opened.frame.machine.plan.nodes[opened.index].timeout_us / 1000
-    _fail(execution, opened, AttemptTimeoutError(f"The attempt took longer than its timeout of {timeout_ms:g} ms."))
-    _advance(execution, opened)
+    opened.failure = AttemptTimeoutError(f"The attempt took longer than its timeout of {timeout_ms:g} ms.")
+    stop_children(execution, opened)
+    advance(execution, opened)
 
 
-def _advance(execution: Executor, opened: Opened) -> None:
+def advance(execution: Executor, opened: Opened) -> None:
     """Start the children that may run now; end the node when none is left."""
     frame, index, container = opened.frame, opened.index, opened.container
     if frame.machine.stopped is None and opened.failure is None:
@@ -125,9 +144,12 @@ def _advance(execution: Executor, opened: Opened) -> None:
                 child = container.next()
                 if child is None:
                     break
-                _open_child(execution, opened, child)
+                made = new_child(execution, opened, child)
+                if made is not None:
+                    _begin_child(execution, made)
         except Exception as raised:  # noqa: BLE001 - the border to the nodes' code
-            _fail(execution, opened, raised)
+            opened.failure = raised
+            stop_children(execution, opened)
     if opened.children:
         return
     outputs: dict[str, Value] = {}
@@ -161,9 +183,8 @@ def _outputs(opened: Opened) -> dict[str, Value]:
     return outputs
 
 
-def _fail(execution: Executor, opened: Opened, raised: BaseException) -> None:
-    """The node fails once its children have ended, which are stopped."""
-    opened.failure = raised
+def stop_children(execution: Executor, opened: Opened) -> None:
+    """The node fails once its children have ended."""
     node_id = opened.frame.machine.plan.nodes[opened.index].id
     for child in list(opened.children.values()):
         _stop_child(execution, child, f"{node_id!r} failed")
@@ -182,7 +203,8 @@ def _stop_child(execution: Executor, child: Frame, why: str) -> None:
         stop(execution, child, why, None)
 
 
-def _open_child(execution: Executor, opened: Opened, child: Child) -> None:
+def new_child(execution: Executor, opened: Opened, child: Child) -> Frame | None:
+    """A frame for a child, where nothing has run yet; None for one that has failed already. Raises NodeError."""
     parent = opened.frame
     plan: Plan = child.body.plan
     if len(parent.path) >= MAX_DEPTH:
@@ -199,18 +221,22 @@ def _open_child(execution: Executor, opened: Opened, child: Child) -> None:
         for problem in problems:
             error = _unfit(problem.message, path)
             opened.container.ended(ChildEnd(index=child.index, status="failed", error=error))
-            return
+            return None
     frame = _frame(execution, opened, plan)
     frame.run.path = path
     frame.run.inputs = inputs
     frame.begin(child.index)
-    limit_ms = plan.workflow.settings.max_execution_time_ms
+    opened.children[child.index] = frame
+    return frame
+
+
+def _begin_child(execution: Executor, frame: Frame) -> None:
+    limit_ms = frame.machine.plan.workflow.settings.max_execution_time_ms
     if limit_ms is not None:
         now_us = execution.now()
         frame.idle_before_us = execution.times.idle_us(now_us)
         frame.limit_us = now_us + round(limit_ms * 1000)
         execution.times.add(frame.limit_us, frame, -1)
-    opened.children[child.index] = frame
     if frame.machine.skips:
         frame.recorder.skips()
     execution.enqueue(frame)

@@ -24,8 +24,8 @@ from collections.abc import Callable
 from typing import Final
 
 from flowcore.contracts import Clock
-from flowcore.errors import FatalNodeError, FlowError, InternalError, NodeError
-from flowcore.events import TOP, ErrorObject, WorkflowCompleted
+from flowcore.errors import FatalNodeError, FlowError, InternalError, NodeError, StoreError
+from flowcore.events import TOP, ErrorObject, Path, WorkflowCompleted
 from flowcore.executions import ExecutionResult, FinalStatus
 from flowcore.values import Value
 from flowcore.workflows import Workflow
@@ -33,16 +33,18 @@ from flowcore.workflows import Workflow
 from flowruntime.authoring import Woken
 from flowruntime.bus import Bell
 from flowruntime.engine.attempt import ExecutionRun, Threads, error_object
+from flowruntime.engine.executor.answering import answered, same_place
 from flowruntime.engine.executor.containing import child_ended
 from flowruntime.engine.executor.ending import Ends, outcome
 from flowruntime.engine.executor.frames import Frame
 from flowruntime.engine.executor.making import make_attempts
 from flowruntime.engine.executor.restarting import begin_again, may_begin_again
+from flowruntime.engine.executor.resuming import Resumption, go_on_from
 from flowruntime.engine.executor.stopping import stop
 from flowruntime.engine.executor.timetable import Timetable
 from flowruntime.engine.executor.timing import next_us, on_time
 from flowruntime.engine.executor.worker import Worker
-from flowruntime.engine.machine import RUNNING
+from flowruntime.engine.machine import Answer
 from flowruntime.engine.watchdog import Watchdog
 from flowruntime.plan import SchemaCache
 
@@ -67,7 +69,10 @@ class Executor:
         "leftovers",
         "limit_ms",
         "log",
+        "lost",
         "now",
+        "past",
+        "rested",
         "result",
         "runnable",
         "schemas",
@@ -111,6 +116,12 @@ class Executor:
         #: What the execution came to, once it has ended; `ended` rings then.
         self.result: ExecutionResult | None = None
         self.ended = Bell()
+        #: Why the execution does not run here any more, though it has not ended.
+        self.lost: StoreError | None = None
+        #: Rings when nothing runs, and nothing will unless somebody answers.
+        self.rested = Bell()
+        #: What the log says of an execution that began elsewhere, until it goes on here.
+        self.past: Resumption | None = None
         top.run.shared.later = self._held
 
     @property
@@ -120,37 +131,69 @@ class Executor:
 
     @property
     def over(self) -> bool:
-        """Whether the execution has ended."""
-        return self.result is not None
+        """Whether the execution has ended, or does not run here any more."""
+        return self.result is not None or self.lost is not None
+
+    @property
+    def awaits_answer(self) -> bool:
+        """Whether nothing runs, and nothing will unless somebody answers."""
+        if self.over or self.workers or self.spare is not None:
+            return False
+        frames = list(self.top.walk())
+        is_timed = any(frame.machine.until_us or frame.restart_at_us is not None for frame in frames)
+        return not is_timed and any(frame.machine.parked for frame in frames)
 
     # --- from outside -------------------------------------------------------------------------------
 
     def begin(self) -> None:
-        """Bring the machine, which may be folded from a log, to where attempts can start. Called once, before work."""
+        """Bring the machine to where attempts can start. Called once, before work."""
+        past, self.past = self.past, None
+        if past is not None:
+            go_on_from(self, past)
+            return
         self.times.limit_us += self.now() - self._started_us  # it may have been pending for long
-        frame = self.top
-        machine = frame.machine
-        if machine.has_unfinished:
-            for index in machine.nodes_with(RUNNING):
-                frame.recorder.interrupted(index)
-            for index, due_us in machine.until_us.items():
-                self.times.add(due_us, frame, index)
-        if machine.skips:
-            frame.recorder.skips()
-        self.enqueue(frame)
+        if self.top.machine.skips:
+            self.top.recorder.skips()
+        self.enqueue(self.top)
 
     def start(self) -> None:
         """Have a task of its own work on the execution."""
-        if self.spare is None and self.result is None:
+        if self.spare is None and not self.over:
             self.schedule_spare()
 
     def cancel(self, why: str = "the execution was cancelled") -> None:
         """Start nothing more and cancel what runs. Ends soon after, with status `cancelled`."""
         self.top.is_final = True
-        if self.result is None and (self.top.machine.stopped is None or self.top.restart_at_us is not None):
+        if not self.over and (self.top.machine.stopped is None or self.top.restart_at_us is not None):
             self.top.machine.cancel()
             stop(self, self.top, why, None)
             self.go_on()
+
+    def abandon(self, lost: StoreError) -> None:
+        """Somebody else runs the execution by now, or nobody can: cancel what runs, and write nothing any more."""
+        if self.over:
+            return
+        self.lost = lost
+        for frame in self.top.walk():
+            frame.machine.cancel()
+        for worker in list(self.workers):
+            if worker.index >= 0:
+                worker.index = -1
+                worker.cancel()
+                if worker.task is not None and not worker.is_guest:
+                    self.leftovers.add(worker.task)
+                    worker.task.add_done_callback(self.leftovers.discard)
+        self._leave()
+
+    def answer(self, node_id: str, path: Path, answer: Answer, value: Value) -> bool:
+        """Say what becomes of a node that must not be repeated; False when none at that path waits for an answer."""
+        for frame in self.top.walk():
+            index = frame.machine.plan.index.get(node_id)
+            if index is not None and index in frame.machine.parked and same_place(frame.path, path):
+                answered(self, frame, index, answer, value)
+                self.go_on()
+                return True
+        return False
 
     def signal(self, name: str, value: Value) -> int:
         """Wake all nodes that wait for this signal; how many there were."""
@@ -175,6 +218,8 @@ class Executor:
             self.spare = None
         self.workers.add(worker)
         if self.times.idle_since_us is not None:
+            if self.log.is_blocking:
+                self.log.wake()
             self.times.busy(self.now())
             self.rearm()  # for the limit, which holds again
         try:
@@ -197,7 +242,7 @@ class Executor:
 
     def _abort(self, worker: Worker) -> None:
         """The task that works was ended by something that is not the execution's."""
-        if self.result is None:
+        if not self.over:
             self.top.machine.cancel()
             stop(self, self.top, "the execution was cancelled", worker)
 
@@ -214,7 +259,7 @@ class Executor:
 
     def go_on(self) -> None:
         """Called when something has changed outside of a worker, or when one leaves."""
-        if self.result is not None or self.spare is not None:
+        if self.over or self.spare is not None:
             return
         self._settle()
         if self.over:
@@ -243,12 +288,17 @@ class Executor:
 
     def _idle(self) -> None:
         machine = self.top.machine
-        waits = machine.until_us or machine.signals or machine.contained or self.top.restart_at_us is not None
+        waits = bool(machine.until_us or machine.signals or machine.parked or machine.contained)
+        waits = waits or self.top.restart_at_us is not None
         if not waits and machine.stopped is None:
             self.break_down(InternalError("The engine came to rest with nodes left to run."))
             return
         self.times.idle(self.now())
         self.rearm()
+        if self.log.is_blocking:
+            self.log.rest()
+        if self.awaits_answer:
+            self.rested.ring()
 
     def before_pause(self) -> None:
         """Look at what need not be looked at for every node; the loop gets its turn next."""
@@ -268,7 +318,7 @@ class Executor:
         machine = frame.machine
         if machine.skips:
             frame.recorder.skips()
-        if self.result is not None or not machine.finished:
+        if self.over or not machine.finished:
             return
         if may_begin_again(self, frame):
             begin_again(self, frame)
@@ -307,7 +357,7 @@ class Executor:
 
     def break_down(self, error: Exception) -> None:
         """A fault of the engine itself: the execution fails and says so."""
-        if self.result is not None:
+        if self.over:
             return
         made = error_object(error, node_id=None, path=TOP, attempt=0)
         if not isinstance(error, FlowError):
@@ -344,8 +394,12 @@ class Executor:
             started_us=self._started_us,
             duration_ms=duration_ms,
         )
+        self._leave()
+
+    def _leave(self) -> None:
         self.runnable.clear()
         self.times.close()
-        frame.run.shared.later = None
+        self.top.run.shared.later = None
         self.ended.ring()
+        self.rested.ring()
         self._on_end(self)

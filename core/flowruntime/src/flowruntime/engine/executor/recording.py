@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Final
 
 from flowcore.events import (
     ErrorObject,
@@ -21,9 +22,12 @@ from flowcore.values import Value
 
 from flowruntime.authoring import Wait, Woken
 from flowruntime.engine.attempt import ExecutionRun
-from flowruntime.engine.machine import RETRYING, RUNNING, WAITING, Machine
+from flowruntime.engine.machine import RETRYING, RUNNING, WAITING, Answer, Machine
 
-__all__ = ["Recorder", "State"]
+__all__ = ["PARKED", "Recorder", "State"]
+
+#: Why a node waits that must not be repeated unasked.
+PARKED: Final = "it began before and must not run twice; it may have had its effect"
 
 #: What a node keeps, when the attempt changed it.
 State = dict[str, Value] | None
@@ -89,11 +93,27 @@ class Recorder:
         log.append(NodeInterrupted(log.seq + 1, self._now(), self._path, node_id, attempt))
         self._machine.interrupted(index)
 
+    def parked(self, index: int) -> None:
+        """The node has begun before, and must not do so twice unasked."""
+        log, node_id, attempt = self._log, self._nodes[index].id, self._machine.attempts[index]
+        log.append(NodeWaiting(log.seq + 1, self._now(), self._path, node_id, attempt, None, None, PARKED, None))
+        self._machine.park(index)
+
+    def answered(self, index: int, answer: Answer, value: Value) -> None:
+        """Somebody said what becomes of a parked node. With `value` it completes with that, which must be an object."""
+        log, node_id, attempt = self._log, self._nodes[index].id, self._machine.attempts[index]
+        told: Value = {"answer": answer, "value": value} if answer == "value" else {"answer": answer}
+        log.append(NodeWoken(log.seq + 1, self._now(), self._path, node_id, attempt, "answer", told))
+        self._machine.answered(index, answer)
+
     def skips(self) -> None:
-        """All nodes that are to be skipped by now, and those that are to be because of them."""
+        """All nodes that are to be skipped or parked by now, and those that are to be because of them."""
         machine, log = self._machine, self._log
         while machine.skips and machine.stopped is None:
             index, why = machine.skips[0]
+            if why is None:
+                self.parked(index)
+                continue
             log.append(NodeSkipped(log.seq + 1, self._now(), self._path, self._nodes[index].id, 0, why))
             machine.skipped(index)
 

@@ -1,24 +1,22 @@
-"""What tests of nodes and of the engine need: a clock moved by hand, and a runner for a single node."""
+"""A clock moved by hand: time stands still until a test moves it on."""
 
 from __future__ import annotations
 
 import asyncio
 import heapq
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from typing import Final
 
 import anyio
 import anyio.lowlevel
-from flowcore.executions import ExecutionResult
-from flowcore.values import Value
 
-from flowruntime.runtime import Runtime
-
-__all__ = ["ManualClock", "run_node"]
-
+__all__ = ["ManualClock", "NodeClock", "inside_a_node"]
 
 #: A task may be about to be woken by a callback that the loop has not run yet: only a loop that stays quiet is idle.
-_QUIET_ROUNDS = 5
+_QUIET_ROUNDS: Final = 5
+_INSIDE: Final[ContextVar[bool]] = ContextVar("inside a node", default=False)
 
 
 class ManualClock:
@@ -56,18 +54,21 @@ class ManualClock:
         event = anyio.Event()
         self._count += 1
         heapq.heappush(self._sleepers, (at_us, self._count, event))
-        if self._autojump and (self._jumper is None or self._jumper.done()):
+        if self._may_jump() and (self._jumper is None or self._jumper.done()):
             self._jumper = asyncio.create_task(self._jump())
         try:
             await event.wait()
         finally:
             event.set()  # nobody sleeps for it any more
 
+    def _may_jump(self) -> bool:
+        return self._autojump
+
     async def _jump(self) -> None:
-        while await self._until_all_wait():
+        while self._may_jump() and await self._until_all_wait():
             while self._sleepers and self._sleepers[0][2].is_set():
                 heapq.heappop(self._sleepers)
-            if self._sleepers:
+            if self._sleepers and self._may_jump():
                 self._set(self._sleepers[0][0])
 
     def _set(self, now_us: int) -> None:
@@ -86,19 +87,40 @@ class ManualClock:
         return self.sleepers > 0
 
 
-async def run_node(
-    target: object,
-    inputs: Mapping[str, Value] | None = None,
-    config: Mapping[str, Any] | None = None,
-    *,
-    clock: ManualClock | None = None,
-) -> ExecutionResult:
-    """Run a function or class decorated with `@node` as a workflow of its own.
+class NodeClock(ManualClock):
+    """The clock of the harness: while it `flows` it goes to what the node sleeps for, and never to a mere deadline.
 
-    Its outputs are `result.node_outputs["node"]`.
-    Raises WorkflowInvalid when config or inputs do not fit the declaration. A failed node is a failed result.
+    A timeout must not come because a node is busy with a thread or a socket, which no clock sees. So nothing but
+    `ctx.sleep` of the node lets the time jump here; deadlines that lie before the end of that sleep come in between.
     """
-    async with Runtime(nodes=[target], clock=clock) as runtime:
-        (type_id,) = (row.id for row in runtime.registry.rows() if row.pack == "local")
-        document = {"name": "one node", "nodes": [{"id": "node", "node_type": type_id, "config": dict(config or {})}]}
-        return await runtime.run(document, inputs)
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.flows = False
+        self._sleeping_nodes = 0
+
+    async def sleep_until(self, at_us: int) -> None:
+        """Sleep until the time is that far."""
+        of_node = _INSIDE.get()
+        self._sleeping_nodes += of_node
+        try:
+            await super().sleep_until(at_us)
+        finally:
+            self._sleeping_nodes -= of_node
+
+    def go_to(self, at_us: int) -> None:
+        """Move the time on to this moment, if it is not later already."""
+        self._set(at_us)
+
+    def _may_jump(self) -> bool:
+        return self.flows and self._sleeping_nodes > 0
+
+
+@contextmanager
+def inside_a_node() -> Iterator[None]:
+    """What sleeps in this task meanwhile is the node itself."""
+    token = _INSIDE.set(True)
+    try:
+        yield
+    finally:
+        _INSIDE.reset(token)

@@ -1,0 +1,1 @@
+"""Installs, updates and removes packs with uv or pip, in ways that cannot break what is installed."""

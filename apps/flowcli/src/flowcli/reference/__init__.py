@@ -1,0 +1,1 @@
+"""Writes reference pages of node types from their catalog entries: Markdown, and HTML made of it."""
