@@ -2,40 +2,49 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable
 
 import pytest
 from flowcore.events import ExecutionId
 from flowruntime.journal import HistoryGap, Journal
 from flowruntime.stores import MemoryStore
+from flowruntime.testing.stores import StoreSuite
+from flowruntime.testing.stores.samples import ONE, TWO, WORKFLOW, append, completed, create, first, started
 
-from tests.conformance.store_suite import ONE, TWO, WORKFLOW, StoreSuite, completed, first, started
+from tests.conformance.store_clocks import StoreClock
 
 
 class TestMemoryStore(StoreSuite):
     @pytest.fixture
-    def store(self) -> Iterator[MemoryStore]:
-        store = MemoryStore()
-        yield store
-        store.close()
+    def clock(self) -> StoreClock:
+        return StoreClock()
+
+    @pytest.fixture
+    def store(self, clock: StoreClock) -> MemoryStore:
+        return MemoryStore(now_us=clock.now_us)
+
+    @pytest.fixture
+    def pass_seconds(self, clock: StoreClock) -> Callable[[float], None]:
+        return clock.pass_seconds
 
 
 def test_the_oldest_finished_executions_leave_a_full_ring_first() -> None:
     store = MemoryStore(ring_events=10)
     for number in range(6):
         execution_id = ExecutionId(str(number))
-        store.create(execution_id, WORKFLOW, first())
-        store.append(execution_id, [started(2), completed(3)])
+        create(store, execution_id, once=("numbers", str(number)))
+        append(store, execution_id, started(2), completed(3))
     assert [number for number in range(6) if store.record(ExecutionId(str(number)))] == [3, 4, 5]
+    assert [number for number in range(6) if store.created_once("numbers", str(number))] == [3, 4, 5]
 
 
 def test_what_runs_does_not_push_out_what_has_ended_and_drops_its_own_oldest_events_instead() -> None:
     store = MemoryStore(ring_events=80)
-    store.create(ONE, WORKFLOW, first())
-    store.append(ONE, [completed(2)])
-    store.create(TWO, WORKFLOW, first())
+    create(store, ONE)
+    append(store, ONE, completed(2))
+    create(store, TWO)
     for seq in range(2, 202):
-        store.append(TWO, [started(seq)])
+        append(store, TWO, started(seq))
     assert store.record(ONE) is not None
     page = store.read(TWO, limit=10_000)
     assert page.first_seq > 1
@@ -61,9 +70,8 @@ async def test_a_follower_of_a_ring_that_moved_on_is_told_of_the_gap() -> None:
 
 def test_the_execution_that_ended_last_is_kept_however_long_it_was() -> None:
     store = MemoryStore(ring_events=10)
-    store.create(ONE, WORKFLOW, first())
-    store.append(ONE, [started(seq) for seq in range(2, 10)] + [completed(10)])
-    store.create(TWO, WORKFLOW, first())
-    store.append(TWO, [started(seq) for seq in range(2, 10)] + [completed(10)])
+    for execution_id in (ONE, TWO):
+        create(store, execution_id)
+        append(store, execution_id, *[started(seq) for seq in range(2, 10)], completed(10))
     assert store.record(ONE) is None
     assert store.record(TWO) is not None

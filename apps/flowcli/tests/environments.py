@@ -142,7 +142,7 @@ def _catalog(namespace: str, package: str, source: str) -> dict[str, Any]:
 
 
 def _closure(name: str) -> list[importlib.metadata.Distribution]:
-    """The distribution of this name and all that it requires, extras too where they are installed."""
+    """The distribution of this name and all that it requires; of ours with the extras that are installed."""
     found: dict[str, importlib.metadata.Distribution] = {}
     waiting = [name]
     while waiting:
@@ -153,7 +153,8 @@ def _closure(name: str) -> list[importlib.metadata.Distribution]:
             found[key] = importlib.metadata.distribution(key)
         except importlib.metadata.PackageNotFoundError:  # of an extra, or of another system
             continue
-        waiting += [match[0] for line in found[key].requires or () if (match := re.match(r"[\w.-]+", line))]
+        lines = [line for line in found[key].requires or () if key.startswith("flow") or "extra ==" not in line]
+        waiting += [match[0] for line in lines if (match := re.match(r"[\w.-]+", line))]
     return list(found.values())
 
 

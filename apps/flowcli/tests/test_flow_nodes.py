@@ -2,7 +2,7 @@
 
 import pytest
 
-from apps.flowcli.tests.flow_command import NODES, Ended, Flow
+from apps.flowcli.tests.flow_command import NODES, Ended, Flow, FlowInside
 from apps.flowcli.tests.screen import run_on_terminal
 from core.flowruntime.tests.registry.installed_packs import Site, catalog_json, node_source
 
@@ -129,3 +129,38 @@ def test_a_malformed_settings_file_ends_with_3(flow: Flow) -> None:
     ended = flow("nodes")
     assert (ended.code, ended.out) == (3, "")
     assert "Did you mean 'allow'?" in ended.err
+
+
+# --- search --------------------------------------------------------------------------------------
+
+
+def found(flow: Flow, *words: str) -> list[str]:
+    return [entry["id"] for entry in flow("nodes", "search", *words, "--json").json["nodes"]]
+
+
+def test_a_search_gives_the_best_answer_first(flow_inside: FlowInside) -> None:
+    assert found(flow_inside, "debug.log")[0] == "debug.log"
+    assert found(flow_inside, "JSON")[:2] == ["transform.json_parse", "transform.json_stringify"]
+    # The words of a title count more than those of a description.
+    assert found(flow_inside, "loop")[0] == "control.loop"
+    assert found(flow_inside, "http", "request")[0] == "http.request"
+    scores = [entry["score"] for entry in flow_inside("nodes", "search", "wait", "--json").json["nodes"]]
+    assert scores == sorted(scores, reverse=True)
+
+
+def test_a_search_takes_categories_and_words_that_are_in_no_type(flow_inside: FlowInside) -> None:
+    assert "control.if" in found(flow_inside, "control")
+    assert found(flow_inside, "parse", "qqq")[0] == "transform.json_parse"
+    nothing = flow_inside("nodes", "search", "qqq")
+    assert (nothing.code, nothing.out) == (0, "")
+    assert "'qqq'" in nothing.err
+
+
+def test_a_search_for_people_is_a_table(flow_inside: FlowInside) -> None:
+    head, first, *_ = flow_inside("nodes", "search", "parse").out.splitlines()
+    assert head.split()[:3] == ["id", "category", "pack"]
+    assert first.startswith("transform.json_parse ")
+
+
+def test_a_search_for_nothing_is_wrong_usage(flow_inside: FlowInside) -> None:
+    assert flow_inside("nodes", "search").code == 2

@@ -63,7 +63,7 @@ async def test_a_workflow_runs_by_its_id_and_by_its_name_and_says_its_version(ur
             runtime.workflows.add(giving(value))
             execution_id = await runtime.submit(name)
             assert (await runtime.wait(execution_id)).outputs == {"gave": value}
-            started = [event async for event in runtime.follow(execution_id)][0]
+            started, *_ = [event async for event in runtime.follow(execution_id)]
             assert isinstance(started, WorkflowStarted)
             versions.append((started.workflow_id, started.workflow_version))
         assert versions == [("give", 1), ("give", 2)]
@@ -73,7 +73,7 @@ async def test_a_document_that_does_not_come_from_the_library_has_no_version(url
     async with Runtime(url, nodes=ALL) as runtime:
         runtime.workflows.add(giving(1))
         execution_id = await runtime.submit(giving(1))
-        started = [event async for event in runtime.follow(execution_id)][0]
+        started, *_ = [event async for event in runtime.follow(execution_id)]
         assert isinstance(started, WorkflowStarted)
         assert started.workflow_version is None
 
@@ -108,7 +108,7 @@ async def test_an_execution_has_the_version_on_which_it_was_compiled(url: str) -
         execution_id = await runtime.submit(document)
         put_elsewhere(url, 2)
         assert (await runtime.wait(execution_id)).outputs == {"got": 1}
-        record = runtime._store.record(execution_id)  # type: ignore[arg-type]
+        record = runtime._store.record(execution_id)
         assert record is not None
         assert record.named == {"give": runtime._store.workflows.get("give", 1).workflow}  # type: ignore[union-attr]
 
@@ -151,7 +151,7 @@ async def test_a_draft_does_not_run_and_what_ran_before_goes_on_running(url: str
         assert "node_type.unknown" in {problem.code for problem in added.problems}
         for document, code in (("give", "workflow.draft"), (calling("give"), "workflow.unknown")):
             with pytest.raises(WorkflowInvalid) as caught:
-                await runtime.run(document)  # type: ignore[arg-type]
+                await runtime.run(document)
             assert caught.value.problems[0].code == code
             assert "Did you mean" not in caught.value.problems[0].remedy
         runtime.workflows.add(giving(2))

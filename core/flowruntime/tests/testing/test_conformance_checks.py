@@ -11,13 +11,13 @@ from flowruntime.testing import CHECKS, Finding, check_pack
 from core.flowruntime.tests.testing.projects import GOOD, write_project
 
 #: The start of every module below.
-HEAD = '''
+HEAD = """
 import asyncio
 from typing import Annotated, Any
 from flowruntime.authoring import Context, Node, Port, Secret, node
 
 SAID = {"title": "Count", "category": "Numbers"}
-'''
+"""
 
 BAD_CODE = {
     "descriptions": GOOD.replace('title="Double",', ""),
@@ -171,7 +171,7 @@ def test_a_bad_project_fails_the_check_that_is_for_it_and_no_other(check: str, t
 def test_a_finding_says_where_what_and_what_to_do(tmp_path: Path) -> None:
     finding = only_finding(write_project(tmp_path, "wrong_example", BAD_CODE["examples"]))
     assert str(finding) == (
-        "wrong_example.double, example 'Two': It gives {\"result\":8}, and says that it gives {\"result\":4}. "
+        'wrong_example.double, example \'Two\': It gives {"result":8}, and says that it gives {"result":4}. '
         "Correct the example, or the node. [examples]"
     )
     assert finding.to_json()["place"] == "example 'Two'"
@@ -183,6 +183,13 @@ def test_a_stale_catalog_is_told_with_the_difference(tmp_path: Path) -> None:
     message = only_finding(project).message
     assert '-      "description": "Doubles a number.",' in message
     assert '+      "description": "Doubles any number.",' in message
+
+
+@pytest.mark.parametrize(("code", "said"), [("import os; os._exit(3)", "exit status 3"), ("import sys; sys.exit()", "sys.exit")])
+def test_code_that_ends_the_process_is_a_finding(tmp_path: Path, code: str, said: str) -> None:
+    finding = only_finding(write_project(tmp_path, "deadly", code, build=False))
+    assert finding.check == "loads"
+    assert said in finding.message
 
 
 def test_a_broken_schema_is_told_once_where_it_stands(tmp_path: Path) -> None:
@@ -247,7 +254,7 @@ def test_configs_of_older_versions_and_replaced_types_are_migrated(tmp_path: Pat
     ("migrate", "message"),
     [
         ('{"count": config["count"]}', "There is no key 'count'"),
-        ('1 / 0', "ZeroDivisionError"),
+        ("1 / 0", "ZeroDivisionError"),
         ('{"times": COUNTER.pop()}', "first and"),
     ],
 )

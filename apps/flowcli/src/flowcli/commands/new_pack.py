@@ -78,7 +78,7 @@ def _added(pack: PackFolder, node: str, *, as_json: bool) -> int:
         folder = os.path.relpath(pack.folder)
         write_data(write_json({"folder": folder, "type": names.type, "files": sorted(files)}, indent=2) + "\n")
     else:
-        say(f"Added the node type {names.type} to {pack.distribution}:")
+        say(f"Added the node type {names.type} to {pack.distribution}, and wrote its catalog anew:")
         say("\n".join(f"  {file}" for file in files))
     return SUCCESS
 

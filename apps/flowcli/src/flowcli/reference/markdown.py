@@ -47,7 +47,7 @@ def markdown_pages(types: Iterable[Documented], *, introduction: str, note: str 
 
 def _file_name(type_id: str) -> str:
     """Never a path: an id is the word of a pack."""
-    return f"{re.sub(r'[^\w.-]', '_', type_id)}.md"
+    return re.sub(r"[^\w.-]", "_", type_id) + ".md"
 
 
 def _lines(lines: Iterable[str]) -> str:

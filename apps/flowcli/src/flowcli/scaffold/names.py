@@ -17,7 +17,7 @@ __all__ = ["FIRST_NODE", "Names", "read_names"]
 
 #: The node of a new pack, when nobody says another.
 FIRST_NODE: Final = "hello"
-_IDENTIFIER: Final = re.compile(r"[a-z][a-z0-9_]*")
+_IDENTIFIER: Final = re.compile(r"[a-z](?:_?[a-z0-9])*")
 #: Modules of a pack that are there for something else.
 _MODULES: Final = frozenset({"conformance"})
 
@@ -111,7 +111,7 @@ def _require_identifier(name: str, what: str, how: str) -> None:
         made = re.sub(r"[^a-z0-9]+", "_", name.lower()).strip("_")
         hint = f"{how} {made}" if _IDENTIFIER.fullmatch(made) else f"{how} NAME, such as greet"
         raise UsageError(
-            f"The {what} cannot be called {name!r}: names have lower-case letters, digits and _, a letter first.",
+            f"The {what} cannot be called {name!r}: names have lower-case letters and digits, a letter first, and single _ between them.",
             code="pack.name",
             remedy=f"Write {hint}.",
         )

@@ -62,9 +62,7 @@ def find_pack(folder: Path) -> PackFolder | None:
                     remedy="Write the node into one of them by hand.",
                 )
             pack, package = packs[0]
-            return PackFolder(
-                folder=place, package=package, namespace=pack.namespace, distribution=pack.distribution
-            )
+            return PackFolder(folder=place, package=package, namespace=pack.namespace, distribution=pack.distribution)
     return None
 
 

@@ -11,6 +11,7 @@ from flowcore.executions import idempotency_key
 from flowcore.values import Value
 from flowcore.workflows import Workflow
 
+from flowruntime.authoring.functions import MOMENT, Moment
 from flowruntime.authoring.waiting import Woken
 from flowruntime.secrets import Secret
 
@@ -52,6 +53,10 @@ class Run(Protocol):
 
     def is_cancelled(self, ctx: Context) -> bool:
         """Whether nothing that the attempt still does will count, or soon so. Called on any thread."""
+        ...
+
+    def moment_of(self, ctx: Context) -> Moment:
+        """What `now()` and `uuid()` answer from in the node's own expressions."""
         ...
 
     def state(self, ctx: Context) -> dict[str, Value]:
@@ -182,10 +187,16 @@ class Context:
         await self._run.sleep(seconds)
 
     @property
-    def scope(self) -> dict[str, Value]:
-        """The root for bare expressions: `inputs`, `input`, `vars`, `run`."""
+    def scope(self) -> dict[Any, Any]:
+        """The root for bare expressions: `inputs`, `input`, `vars`, `run`; and what `now()` and `uuid()` answer from."""
         run = self._run
-        return {"inputs": self.inputs, "input": run.inputs, "vars": run.workflow.vars, "run": self.run_info}
+        return {
+            "inputs": self.inputs,
+            "input": run.inputs,
+            "vars": run.workflow.vars,
+            "run": self.run_info,
+            MOMENT: run.moment_of(self),
+        }
 
     @property
     def run_info(self) -> dict[str, Any]:

@@ -12,7 +12,14 @@ from flowcore.errors import FatalNodeError
 if TYPE_CHECKING:
     import httpx
 
-__all__ = ["CONNECT_SECONDS", "MAX_CONNECTIONS", "MAX_REDIRECTS", "AddressRefusedError", "make_client", "network_replaced"]
+__all__ = [
+    "CONNECT_SECONDS",
+    "MAX_CONNECTIONS",
+    "MAX_REDIRECTS",
+    "AddressRefusedError",
+    "make_client",
+    "network_replaced",
+]
 
 #: How many redirects are followed, unless the request says otherwise.
 MAX_REDIRECTS: Final = 5

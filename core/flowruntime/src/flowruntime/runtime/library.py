@@ -88,6 +88,12 @@ class WorkflowLibrary:
             [self._put(workflow, checked, None) for workflow, checked in self._checked(documents, draft=draft)]
         )
 
+    def check_all(self, documents: Iterable[Document]) -> list[Checked]:
+        """All problems of workflows that may name each other, as `put_all` would find them. Adds nothing."""
+        given = [(document, _as_read(document)) for document in documents]
+        together = _Shelf(self, {read.workflow.id: read.workflow for _, read in given if read.workflow is not None})
+        return [self._check(document, together) for document, _ in given]
+
     def remove(self, name: str) -> Workflow | None:
         """Remove what `get` finds, with all its versions, and return it.
 
@@ -262,10 +268,14 @@ def _whole(stored: StoredWorkflow) -> Workflow:
     return stored.workflow
 
 
-def _read(document: Document, *, draft: bool) -> Workflow:
+def _as_read(document: Document) -> ReadWorkflow:
     if isinstance(document, Workflow):
-        return document
-    read = read_workflow(document, allow_draft=draft)
+        return ReadWorkflow(workflow=document, problems=())
+    return read_workflow(document, allow_draft=True)
+
+
+def _read(document: Document, *, draft: bool) -> Workflow:
+    read = _as_read(document)
     if read.workflow is None:
         raise WorkflowInvalid(read.problems)
     if draft and (lost := _lost(read)):

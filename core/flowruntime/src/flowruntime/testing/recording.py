@@ -43,8 +43,8 @@ def recorded(definition: Definition, record: Record) -> Definition:
 
 
 def _is_called_plainly(definition: Definition) -> bool:
-    target: Any = definition.target
-    execute = target.execute if isinstance(target, type) else target
+    target = definition.target
+    execute = target.execute if isinstance(target, type) and issubclass(target, Node) else target
     return not asyncio.iscoroutinefunction(execute)
 
 
@@ -84,6 +84,6 @@ class _Coroutine(_Recorded):
 
 
 class _Thread(_Recorded):
-    def execute(self, ctx: Context) -> Any:  # type: ignore[override]  # a plain function stays one
+    def execute(self, ctx: Context) -> Any:
         with self.record.listening():
             return self.handler.call(ctx)

@@ -8,6 +8,7 @@ from flowcore.errors import FatalNodeError
 from flowcore.values import Value
 
 from flowruntime.authoring import Handler
+from flowruntime.authoring.functions import MOMENT
 from flowruntime.engine.attempt.run import ExecutionRun
 from flowruntime.engine.attempt.secret_texts import SecretTexts
 from flowruntime.engine.inputs import complete_inputs, referenced_nodes
@@ -24,13 +25,14 @@ def resolve(  # noqa: PLR0917 - called for attempts only, in one place
 
     `config` is the constant config as the node gets it, None when it holds expressions. Raises NodeError.
     """
-    roots: dict[str, Any] = {}
+    roots: dict[Any, Any] = {}
     if node.fixed is not None or node.static_config is None:
         roots = {
             "input": run.inputs,
             "vars": run.workflow.vars,
             "run": {**run.info, "attempt": attempt},
             "secrets": SecretTexts(run.secrets),
+            MOMENT: run.moment(node.index),
         }
         if node.referenced:
             machine = run.machine

@@ -14,6 +14,7 @@ from flowcore.values import Value, thaw
 from flowcore.workflows import Workflow
 
 from flowruntime.authoring import Context, Secret
+from flowruntime.authoring.functions import Moment
 from flowruntime.engine.attempt.saying import Saying
 from flowruntime.engine.inputs import live_sources
 from flowruntime.engine.machine import RUNNING, Machine
@@ -28,7 +29,7 @@ __all__ = ["ExecutionRun", "Surroundings"]
 class Surroundings:
     """What all documents of one execution share."""
 
-    __slots__ = ("_info", "_started_us", "clock", "execution_id", "http", "later", "log", "secrets", "thread")
+    __slots__ = ("_info", "clock", "execution_id", "http", "later", "log", "secrets", "started_us", "thread")
 
     def __init__(
         self,
@@ -47,14 +48,14 @@ class Surroundings:
         self.thread = threading.get_ident()
         #: Called with a run, a time and a node when something that is held is to be flushed.
         self.later: Callable[[ExecutionRun, int, int], None] | None = None
-        self._started_us = started_us
+        self.started_us = started_us
         self._info: dict[str, Any] | None = None
 
     @property
     def info(self) -> dict[str, Any]:
         """The part of the expression root `run` that all attempts share."""
         if self._info is None:
-            self._info = {"execution_id": self.execution_id, "started_at": timestamp_text(self._started_us)}
+            self._info = {"execution_id": self.execution_id, "started_at": timestamp_text(self.started_us)}
         return self._info
 
 
@@ -86,6 +87,19 @@ class ExecutionRun:
     def info(self) -> dict[str, Any]:
         """The part of the expression root `run` that all attempts share."""
         return self.shared.info
+
+    def moment(self, index: int) -> Moment:
+        """What `now()` and `uuid()` answer from in the expressions of a node that has begun."""
+        shared = self.shared
+        began_us = self.machine.first_started_us[index]
+        node_id = self.machine.plan.nodes[index].id
+        return Moment(now_us=began_us, execution_id=shared.execution_id, path=self.path, node_id=node_id)
+
+    @property
+    def own_moment(self) -> Moment:
+        """The same for the outputs of the document."""
+        shared = self.shared
+        return Moment(now_us=shared.started_us, execution_id=shared.execution_id, path=self.path, node_id="")
 
     # --- what a node says ---------------------------------------------------------------------------
 
@@ -145,6 +159,10 @@ class ExecutionRun:
     def is_cancelled(self, ctx: Context) -> bool:
         """Whether nothing that the attempt still does will count, or soon so."""
         return self.machine.stopped is not None or not self._is_current(ctx, self.machine.plan.index[ctx.node_id])
+
+    def moment_of(self, ctx: Context) -> Moment:
+        """What `now()` and `uuid()` answer from in the node's own expressions."""
+        return self.moment(self.machine.plan.index[ctx.node_id])
 
     def state(self, ctx: Context) -> dict[str, Value]:
         """A copy of what the node's last attempt left in its state."""

@@ -10,6 +10,7 @@ from flowcore.events import ErrorObject, ExecutionId, timestamp_text
 from flowcore.executions import ExecutionResult, FinalStatus
 from flowcore.values import Value
 
+from flowruntime.authoring.functions import MOMENT
 from flowruntime.engine.attempt import ExecutionRun, error_object
 from flowruntime.engine.executor.frames import Frame
 from flowruntime.engine.inputs import referenced_nodes
@@ -87,10 +88,11 @@ def _outputs(machine: Machine, run: ExecutionRun, run_attempt: int) -> Value:
     plan = machine.plan
     if plan.outputs is None:
         return {plan.nodes[index].id: machine.outputs[index] for index in plan.ends if machine.completed_flags[index]}
-    roots: dict[str, Any] = {
+    roots: dict[Any, Any] = {
         "input": run.inputs,
         "vars": run.workflow.vars,
         "run": {**run.info, "attempt": run_attempt},
         "nodes": referenced_nodes(plan.output_references, machine.outputs, machine.completed_flags),
+        MOMENT: run.own_moment,
     }
     return plan.outputs.resolve(roots)

@@ -1,7 +1,33 @@
-"""The conformance suite of stores: a class of tests for each part, which a store runs by subclassing it."""
+"""The conformance suite of stores: a class of tests for each part, which a store runs by subclassing it.
+
+`StoreSuite` has all of them. A store gives its fixture `store`, and passes when no test fails: `docs/stores.md`.
+"""
 
 from __future__ import annotations
 
-from flowruntime.testing.stores.library import LibrarySuite
+import pytest
 
-__all__ = ["LibrarySuite"]
+pytest.register_assert_rewrite(__name__)  # before they are imported, so that a failed assert says what it compared
+
+from flowruntime.testing.stores.access import AccessSuite  # noqa: E402
+from flowruntime.testing.stores.executions import ExecutionSuite  # noqa: E402
+from flowruntime.testing.stores.leases import LeaseSuite  # noqa: E402
+from flowruntime.testing.stores.library import LibrarySuite  # noqa: E402
+from flowruntime.testing.stores.node_values import ValueSuite  # noqa: E402
+from flowruntime.testing.stores.requests import RequestSuite  # noqa: E402
+from flowruntime.testing.stores.schedules import ScheduleSuite  # noqa: E402
+
+__all__ = [
+    "AccessSuite",
+    "ExecutionSuite",
+    "LeaseSuite",
+    "LibrarySuite",
+    "RequestSuite",
+    "ScheduleSuite",
+    "StoreSuite",
+    "ValueSuite",
+]
+
+
+class StoreSuite(ExecutionSuite, LeaseSuite, RequestSuite, LibrarySuite, ValueSuite, ScheduleSuite, AccessSuite):
+    """Everything that a store must do."""

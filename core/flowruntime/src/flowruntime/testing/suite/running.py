@@ -56,9 +56,9 @@ async def examples(subject: TypeSubject) -> AsyncIterator[Fault]:
         try:
             ran = await _run(subject, example)
         except Exception as error:  # noqa: BLE001 - a node may raise anything
-            fault = _failure(example, error)
-            if fault is not None:
-                yield fault
+            failure = _failure(example, error)
+            if failure is not None:
+                yield failure
             continue
         expected = example.fields.get("outputs")
         if "error" in example.fields:
@@ -150,7 +150,7 @@ async def secrets(subject: TypeSubject) -> AsyncIterator[Fault]:
         given = _canaries(config)
         for answer in (_answers, _refuses, _is_unreachable):
             with _logged() as records:
-                texts = [*await _told(subject, example, config, given, answer), *records]
+                texts = [*await _told(subject, example, config, answer), *records]
             for name, canary in given.items():
                 if any(canary in text for text in texts):
                     yield Fault(
@@ -246,9 +246,7 @@ async def _begin(node: OpenNode, subject: TypeSubject, example: Example) -> Runn
     return running
 
 
-async def _told(
-    subject: TypeSubject, example: Example, config: Mapping[str, Any], given: Mapping[str, str], answer: Any
-) -> list[str]:
+async def _told(subject: TypeSubject, example: Example, config: Mapping[str, Any], answer: Any) -> list[str]:
     """The texts of all events, and of the result."""
     async with _opened(subject, example, config=config, http=answer) as node:
         try:

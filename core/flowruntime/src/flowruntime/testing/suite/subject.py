@@ -18,7 +18,7 @@ from flowcore.values import read_json, thaw
 
 from flowruntime.authoring import Definition
 from flowruntime.registry import Registry, catalog_of
-from flowruntime.registry.building import packs_of
+from flowruntime.registry.building import check_catalog, packs_of
 from flowruntime.registry.loading import load_definition
 from flowruntime.testing.stage import installed, with_type
 
@@ -26,6 +26,8 @@ __all__ = ["SAVED_NODES", "Example", "PackSubject", "SavedNode", "TypeSubject", 
 
 #: Nodes as older versions of the pack have left them in documents, below the project's folder.
 SAVED_NODES: Final = "tests/saved_nodes.json"
+#: What keeps a catalog from being written, and is told better by the checks of schemas and examples.
+_TOLD_BY_CHECKS: Final = frozenset({"build.schema", "build.example"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -103,6 +105,8 @@ class PackSubject:
     package: Path
     #: The table `[project]` of its pyproject.toml.
     metadata: Mapping[str, Any]
+    #: The lines of a unified diff from the committed catalogs of the project to what its code says.
+    catalog_diff: tuple[str, ...]
     types: tuple[TypeSubject, ...]
 
 
@@ -113,10 +117,17 @@ def load_project(folder: Path) -> tuple[PackSubject, ...]:
     saved nodes cannot be read.
     """
     folder = folder.absolute()
-    return tuple(_load(folder, pack, package) for pack, package in packs_of(folder))
+    # In a process of its own first: code that hangs or ends the process is told, and does not get in here.
+    try:
+        diff = tuple(check_catalog(folder))
+    except PackError as error:
+        if error.code not in _TOLD_BY_CHECKS:
+            raise
+        diff = ()
+    return tuple(_load(folder, pack, package, diff) for pack, package in packs_of(folder))
 
 
-def _load(folder: Path, pack: Pack, package: Path) -> PackSubject:
+def _load(folder: Path, pack: Pack, package: Path, catalog_diff: tuple[str, ...]) -> PackSubject:
     sources = str(package.parent)
     if sources not in sys.path:
         # It stays there: the code may import more of itself when it runs.
@@ -146,6 +157,7 @@ def _load(folder: Path, pack: Pack, package: Path) -> PackSubject:
         pack=pack,
         package=package,
         metadata=table["project"],
+        catalog_diff=catalog_diff,
         types=tuple(
             TypeSubject(
                 node_type=node_type,
