@@ -1,4 +1,4 @@
-"""`flow workflows add`: reads workflows from files, with the files in them, checks them and adds them to the library."""
+"""`flow workflows add`: reads workflows from files, with the files in them, and adds those that are valid."""
 
 from __future__ import annotations
 
@@ -6,52 +6,45 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from flowcore.contracts import LibraryStore, StoredWorkflow
-from flowcore.documents import read_workflow
 from flowcore.errors import Problem, WorkflowInvalid
 from flowcore.values import write_json
 from flowruntime.plan import SchemaCache, check_workflow
 from flowruntime.registry import Registry
-from flowruntime.runtime import Embedded, WorkflowLibrary, embed_files
+from flowruntime.runtime import Reviewed, WorkflowLibrary, embed_files
 
-from flowcli.errors import problem_line
+from flowcli.errors import problem_line, tell
 from flowcli.exit_codes import SUCCESS, WRONG
 from flowcli.sources import folder_of, read_source
-from flowcli.terminal import printable, say, styled, write_data
+from flowcli.terminal import printable, say, write_data
 from flowcli.usage import UsageError
 
 __all__ = ["add_workflows"]
 
 
-def add_workflows(
-    store: LibraryStore, files: Sequence[str], registry: Registry, *, draft: bool, as_json: bool
-) -> int:
+def add_workflows(store: LibraryStore, files: Sequence[str], registry: Registry, *, draft: bool, as_json: bool) -> int:
     """Add all of them, or none, and say what became of each. WRONG when one of them is not valid.
 
-    They may name each other. A draft may have errors, as long as it can be read.
+    They may name each other. A draft may have errors, as long as nothing of it gets lost.
     """
     schemas = SchemaCache()
-    library = WorkflowLibrary(
-        store, check=lambda document, shelf: check_workflow(document, registry, schemas, shelf)
-    )
-    embedded = {
-        file: embed_files(read_source(file, what="workflow"), folder_of(file), registry)
-        for file in dict.fromkeys(files)
-    }
-    _check_ids(embedded)
-    documents = [read.document for read in embedded.values()]
+    library = WorkflowLibrary(store, check=lambda given, shelf: check_workflow(given, registry, schemas, shelf))
+    embedded = [
+        embed_files(read_source(file, what="workflow"), folder_of(file), registry) for file in dict.fromkeys(files)
+    ]
+    reviewed = dict(zip(dict.fromkeys(files), library.review(read.document for read in embedded), strict=True))
+    _check_ids(reviewed)
     problems = {
-        file: read.with_problems(checked.problems)
-        for (file, read), checked in zip(embedded.items(), library.check_all(documents), strict=True)
+        file: read.with_problems(one.problems) for (file, one), read in zip(reviewed.items(), embedded, strict=True)
     }
-    broken = [file for file, found in problems.items() if any(problem.severity == "error" for problem in found)]
-    refused = _unreadable(embedded) if draft else broken
-    if refused:
-        return _refuse(problems, refused, as_json=as_json)
-    before = {file: _latest(store, read) for file, read in embedded.items()}
-    added = [one.stored for one in library.put_all(documents, draft=draft)]
     for line in _lines(problems):
         say(line)
-    rows = [_row(file, stored, before[file], problems[file]) for file, stored in zip(embedded, added, strict=True)]
+    refused = [file for file, one in reviewed.items() if one.lost or not (draft or one.is_valid)]
+    if refused:
+        return _refuse(problems, refused, draft=draft, as_json=as_json)
+    rows = []
+    for file, one in reviewed.items():
+        before = store.get(one.require(draft=draft).id)
+        rows.append(_row(file, library.keep(one, draft=draft).stored, before, problems[file]))
     if as_json:
         write_data(write_json({"workflows": rows}, indent=2) + "\n")
     else:
@@ -59,35 +52,28 @@ def add_workflows(
     return SUCCESS
 
 
-def _check_ids(embedded: Mapping[str, Embedded]) -> None:
+def _check_ids(reviewed: Mapping[str, Reviewed]) -> None:
     """Raises UsageError when two files are versions of the same workflow."""
     files: dict[str, str] = {}
-    for file, read in embedded.items():
-        workflow = read_workflow(read.document, allow_draft=True).workflow
-        if workflow is not None and files.setdefault(workflow.id, file) != file:
+    for file, one in reviewed.items():
+        if one.workflow is not None and files.setdefault(one.workflow.id, file) != file:
             raise UsageError(
-                f"The files {files[workflow.id]!r} and {file!r} both hold the workflow {workflow.id!r}.",
+                f"The files {files[one.workflow.id]!r} and {file!r} both hold the workflow {one.workflow.id!r}.",
                 code="workflow.twice",
                 remedy="Give one of them another 'id', or add one of them only.",
             )
 
 
-def _unreadable(embedded: Mapping[str, Embedded]) -> list[str]:
-    """The files of which not even a draft can be made."""
-    return [file for file, read in embedded.items() if WorkflowLibrary.draft_faults(read.document)]
-
-
-def _refuse(problems: Mapping[str, Sequence[Problem]], refused: Sequence[str], *, as_json: bool) -> int:
+def _refuse(problems: Mapping[str, Sequence[Problem]], refused: Sequence[str], *, draft: bool, as_json: bool) -> int:
     count = len(problems)
     message = f"Nothing was added. Not valid: {len(refused)} of {count} {'file' if count == 1 else 'files'}."
-    for line in _lines(problems):
-        say(line)
-    say(f"{styled('error:', 'red')} {message}")
+    remedy = "Correct these places: a draft could not hold them." if draft else "Correct them, or add drafts: --draft."
+    tell("error", "red", message, code="", remedy=remedy)
     if as_json:
         error = {
             "code": WorkflowInvalid.default_code,
             "message": message,
-            "remedy": "Correct the places named, or keep what is not ready with --draft.",
+            "remedy": remedy,
             "files": [
                 {"file": file, "valid": file not in refused, "problems": [problem.to_json() for problem in found]}
                 for file, found in problems.items()
@@ -103,11 +89,6 @@ def _lines(problems: Mapping[str, Sequence[Problem]]) -> list[str]:
         for file, found in problems.items()
         for problem in found
     ]
-
-
-def _latest(store: LibraryStore, read: Embedded) -> StoredWorkflow | None:
-    workflow = read_workflow(read.document, allow_draft=True).workflow
-    return None if workflow is None else store.get(workflow.id)
 
 
 def _row(

@@ -6,21 +6,30 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from flowcore.contracts import LibraryStore, StoredWorkflow
+from flowcore.errors import StoreError
 from flowcore.values import did_you_mean, show
-from flowruntime.stores import default_url, store_for
+from flowruntime.stores import MEMORY, default_url, store_for
 
 from flowcli.usage import UsageError
 
-__all__ = ["find_workflow", "open_library", "unknown_workflow"]
+__all__ = ["find_workflow", "names_in", "open_library"]
 
 _PAGE = 1000
 
 
 @contextmanager
 def open_library(url: str | None, *, read_only: bool = False) -> Iterator[LibraryStore]:
-    """The library of the database, the default one without a URL. Raises StoreError when it cannot be used."""
+    """The library of the database, the default one without a URL. Raises StoreError when it cannot be used.
+
+    To read a default database that nobody has made yet is no error: the library is empty.
+    """
     store = store_for(url or default_url(), read_only=read_only)
-    store.open()
+    try:
+        store.open()
+    except StoreError as error:
+        if url is not None or error.code != "store.missing":
+            raise
+        store = store_for(MEMORY)
     try:
         yield store.workflows
     finally:
@@ -32,35 +41,45 @@ def find_workflow(library: LibraryStore, name: str, version: int | None = None) 
 
     Raises UsageError when there is none.
     """
-    latest = library.get(name) or library.find(name)
+    workflow_id = _id_of(library, name)
+    latest = None if workflow_id is None else library.get(workflow_id)
     if latest is None:
-        raise unknown_workflow(library, name)
+        raise _unknown(library, name)
     if version is None:
-        # A name is that of the version that runs, behind which there may be a draft.
-        return library.get(latest.id) or latest
+        return latest
     found = library.get(latest.id, version)
     if found is None:
-        newest = library.versions(latest.id)[0].version
         raise UsageError(
             f"The workflow {show(latest.id)} has no version {version}.",
             code="workflow.unknown_version",
-            remedy=f"Its versions are 1 to {newest}.",
+            remedy=f"Its versions are 1 to {latest.version}.",
         )
     return found
 
 
-def unknown_workflow(library: LibraryStore, name: str) -> UsageError:
-    """The error that there is no such workflow, with near names."""
+def _unknown(library: LibraryStore, name: str) -> UsageError:
     remedy = did_you_mean(name, names_in(library)) or "`flow workflows list` shows those that there are."
     return UsageError(f"There is no workflow {show(name)} in the library.", code="workflow.unknown", remedy=remedy)
 
 
 def names_in(library: LibraryStore) -> list[str]:
     """Ids and names of all workflows."""
-    names: dict[str, None] = {}
+    listed = list(_listed(library))
+    return list(dict.fromkeys([*(stored.id for stored in listed), *(stored.name for stored in listed)]))
+
+
+def _id_of(library: LibraryStore, name: str) -> str | None:
+    if library.get(name) is not None:
+        return name
+    found = library.find(name)
+    if found is not None:
+        return found.id
+    # Drafts are not found by their names, because they do not run.
+    return next((stored.id for stored in _listed(library) if stored.name == name), None)
+
+
+def _listed(library: LibraryStore) -> Iterator[StoredWorkflow]:
     after = None
     while page := library.list(after=after, limit=_PAGE):
-        for stored in page:
-            names[stored.id] = names[stored.name] = None
+        yield from page
         after = page[-1].id
-    return list(names)

@@ -33,6 +33,7 @@ _COMMANDS = {
     "packs": "list the packs of node types that are installed",
     "pack": "make, check, install, update and remove packs",
     "doctor": "look at the whole installation and say what is wrong",
+    "workflows": "keep workflows by name, with all their versions",
     "executions": "list the executions that a database keeps, or show one",
 }
 

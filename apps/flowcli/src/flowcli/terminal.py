@@ -24,9 +24,9 @@ __all__ = [
     "write_data",
 ]
 
-Style = Literal["red", "yellow", "bold"]
+Style = Literal["red", "yellow", "green", "bold"]
 
-_CODES: dict[Style, str] = {"red": "31", "yellow": "33", "bold": "1"}
+_CODES: dict[Style, str] = {"red": "31", "yellow": "33", "green": "32", "bold": "1"}
 #: Control characters would let a value steer the terminal; line breaks and tabs are harmless.
 _VISIBLE = {code: f"\\x{code:02x}" for code in (*range(32), *range(127, 160)) if chr(code) not in "\n\t"}
 
@@ -80,9 +80,9 @@ def printable(text: str) -> str:
     return text if text.isprintable() else text.translate(_VISIBLE)
 
 
-def styled(text: str, style: Style) -> str:
-    """The text in this style when stderr shows styles."""
-    if has_colours(sys.stderr):
+def styled(text: str, style: Style, stream: TextIO | None = None) -> str:
+    """The text in this style when stderr, or the stream, shows styles."""
+    if has_colours(sys.stderr if stream is None else stream):
         return f"\x1b[{_CODES[style]}m{text}\x1b[0m"
     return text
 

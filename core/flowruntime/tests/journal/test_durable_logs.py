@@ -11,7 +11,7 @@ from flowcore.contracts import Change, Page
 from flowcore.errors import ExecutionError, StoreError
 from flowcore.events import Event, ExecutionId
 from flowruntime.journal import HistoryGap, Journal
-from flowruntime.journal.durable import TAIL_EVENTS
+from flowruntime.journal.durable import MAX_AHEAD, TAIL_EVENTS
 from flowruntime.stores import MemoryStore
 from flowruntime.stores.processes import this_process
 from flowruntime.stores.sqlite import SqliteStore
@@ -242,3 +242,37 @@ async def test_in_memory_everything_is_durable_at_once() -> None:
     assert (log.is_blocking, log.durable_seq, log.listening) == (False, 2, False)
     await journal.close()
     assert journal.record(ONE).workflow == WORKFLOW
+
+
+async def test_an_execution_waits_for_the_disk_before_memory_grows(disk: Disk) -> None:
+    async with journal_on(disk) as journal:
+        log = begin(journal)
+        await log.until_durable(1)
+        disk.hold()
+        for seq in range(2, MAX_AHEAD + 2):
+            log.append(started(seq))
+        await log.until_room()  # so many may wait
+        log.append(started(MAX_AHEAD + 2))
+        waiting = asyncio.ensure_future(log.until_room())
+        for _ in range(100):
+            await asyncio.sleep(0)
+        assert not waiting.done()
+        disk.release()
+        with anyio.fail_after(30):
+            await waiting
+        journal.close_log(log)
+
+
+async def test_what_has_ended_waits_for_no_room(disk: Disk) -> None:
+    async with journal_on(disk) as journal:
+        log = begin(journal)
+        await log.until_durable(1)
+        disk.hold()
+        for seq in range(2, MAX_AHEAD + 10):
+            log.append(started(seq))
+        waiting = asyncio.ensure_future(log.until_room())
+        await asyncio.sleep(0)
+        journal.close_log(log)
+        with anyio.fail_after(30):
+            await waiting
+        disk.release()

@@ -11,7 +11,7 @@ import pytest
 from flowcore.errors import PackError
 from flowcore.nodes import NodeType
 from flowruntime.authoring import Definition
-from flowruntime.registry import Registry
+from flowruntime.registry import Registry, importing, loading
 from flowruntime.registry.importing import ImportFailed, run_import
 
 from core.flowruntime.tests.registry.installed_packs import Site, call, catalog_json, node_source
@@ -235,3 +235,36 @@ def test_a_very_long_reason_is_cut() -> None:
     with pytest.raises(ImportFailed) as caught:
         run_import(fail, module="x")
     assert len(caught.value.reason) < 1000
+
+
+# --- imports that hang ---------------------------------------------------------------------------
+
+
+def test_an_import_that_hangs_is_given_up_and_may_still_end(
+    importable: Site, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    gate = threading.Event()
+    monkeypatch.setattr(threading, "gate_of_this_test", gate, raising=False)
+    waiting = node_source("slow.act", before="import threading; threading.gate_of_this_test.wait(30)")
+    importable.add_pack("slow", "act", source=waiting)
+    importable.add_pack("quick", "act")
+    registry = Registry.discover(search_path=importable.path, cache_dir=None)
+    slow, quick = registry.get("slow.act"), registry.get("quick.act")
+    assert slow is not None
+    assert quick is not None
+
+    monkeypatch.setattr(loading, "_LIMIT_SECONDS", 0.05)
+    for _ in range(2):  # the second time nobody waits for it again
+        with pytest.raises(PackError) as caught:
+            registry.load(slow)
+        assert caught.value.code == "import.hung"
+        assert caught.value.pack == "flownodes-slow"
+        assert caught.value.remedy
+    monkeypatch.setattr(loading, "_LIMIT_SECONDS", 30.0)
+    assert call(registry.load(quick), "hello") == "hello"
+    print("still stdout")  # noqa: T201 - it is put back
+    assert capsys.readouterr().out == "still stdout\n"
+
+    gate.set()
+    importing._given_up["flownodes_slow"].result(30)
+    assert call(registry.load(slow), "hello") == "hello"

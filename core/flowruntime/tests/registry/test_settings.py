@@ -1,10 +1,13 @@
 """The table `[packs]` of flow.toml."""
 
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from flowcore.errors import InstallationError
-from flowruntime.registry import PackSettings, read_settings
+from flowruntime.permits import Rules, hold_permits, permits_held
+from flowruntime.registry import PackSettings, Registry, read_settings
 from flowruntime.registry.places import settings_file
 
 
@@ -99,3 +102,72 @@ def test_a_file_that_is_not_utf_8_is_told_with_its_line(tmp_path: Path) -> None:
 def test_a_file_that_cannot_be_read_is_told(tmp_path: Path) -> None:
     with pytest.raises(InstallationError, match="cannot be read"):
         read_settings(tmp_path)
+
+
+# --- safe mode -----------------------------------------------------------------------------------
+
+
+def test_in_safe_mode_only_what_belongs_to_flownodes_loads(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    file = tmp_path / "flow.toml"
+    file.write_text('[packs]\nsafe_mode = true\ndeny = ["flownodes-shell"]\n')
+    settings = read_settings(file)
+    assert [settings.permits(name) for name in ("flownodes_http", "flownodes-acme", "flownodes-shell")] == [
+        True,
+        False,
+        False,
+    ]
+    file.write_text("[packs]\n")
+    assert read_settings(file).permits("flownodes-acme")
+    # The environment switches it on for one command.
+    monkeypatch.setenv("FLOW_SAFE_MODE", "1")
+    assert not read_settings(file).permits("flownodes-acme")
+    assert not read_settings().permits("flownodes-acme")
+    monkeypatch.setenv("FLOW_SAFE_MODE", "0")
+    assert read_settings(file).permits("flownodes-acme")
+
+
+def test_safe_mode_is_true_or_false(tmp_path: Path) -> None:
+    file = tmp_path / "flow.toml"
+    file.write_text("[packs]\nsafe_mode = 1\n")
+    with pytest.raises(InstallationError, match="line 2: 'safe_mode' must be true or false"):
+        read_settings(file)
+
+
+# --- hooks ---------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def _permits_as_before() -> Iterator[None]:
+    before = permits_held()
+    yield
+    hold_permits(before)
+
+
+@pytest.mark.usefixtures("_permits_as_before")
+@pytest.mark.parametrize("rule", ['deny = ["acme"]', 'allow = ["flownodes-http"]', "safe_mode = true"])
+def test_what_the_settings_keep_out_brings_no_hooks_with_a_cold_and_a_warm_cache(rule: str) -> None:
+    Registry.discover(search_path=[])
+    assert permits_held()("acme")  # the control
+    settings = Path("flow.toml")
+    settings.write_text(f"[packs]\n{rule}\n")
+    for _ in range(2):
+        hold_permits(lambda _distribution: True)
+        Registry.discover(search_path=[])
+        assert not permits_held()("acme")
+        assert permits_held()("flownodes-http")
+    # Hooks that are loaded stay, as long as the settings say the same.
+    assert permits_held() == Rules(**asdict_of(read_settings()))
+    settings.unlink()
+    Registry.discover(search_path=[])
+    assert permits_held()("acme")
+
+
+@pytest.mark.usefixtures("_permits_as_before")
+def test_settings_that_are_given_hold_for_that_registry_alone() -> None:
+    hold_permits(Rules())
+    Registry.discover(search_path=[], settings=PackSettings(deny=("acme",)))
+    assert permits_held()("acme")
+
+
+def asdict_of(settings: PackSettings) -> dict[str, Any]:
+    return {"allow": settings.allow, "deny": settings.deny, "safe_mode": settings.safe_mode}

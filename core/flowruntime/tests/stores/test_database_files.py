@@ -12,8 +12,9 @@ import pytest
 from flowcore.contracts import StoreUnavailable
 from flowcore.errors import StoreError
 from flowruntime.stores.sqlite import SqliteStore, schema
+from flowruntime.testing.stores.samples import ONE, TWO, append, carrying, create, first
 
-from core.flowruntime.tests.stores.keeping import ONE, TWO, WORKFLOW, carrying, first, opened
+from core.flowruntime.tests.stores.keeping import opened
 
 
 def refusal(path: Path, **options: float) -> StoreError:
@@ -35,7 +36,7 @@ def run_sql(path: Path, *statements: str) -> list[tuple[object, ...]]:
 def test_a_database_of_a_newer_version_is_left_alone(tmp_path: Path) -> None:
     path = tmp_path / "flow.db"
     with opened(path) as store:
-        store.create(ONE, WORKFLOW, first())
+        create(store, ONE)
     newer = len(schema.MIGRATIONS) + 1
     run_sql(path, f"PRAGMA user_version = {newer}")
     content = path.read_bytes()
@@ -48,7 +49,7 @@ def test_a_database_of_a_newer_version_is_left_alone(tmp_path: Path) -> None:
 def test_a_database_of_an_older_version_is_brought_up_to_date(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = tmp_path / "flow.db"
     with opened(path) as store:
-        store.create(ONE, WORKFLOW, first())
+        create(store, ONE)
     later = (*schema.MIGRATIONS, ("CREATE TABLE later (x)", "INSERT INTO later VALUES (7)"))
     monkeypatch.setattr(schema, "MIGRATIONS", later)
     with opened(path) as store:
@@ -62,7 +63,7 @@ def test_a_database_of_an_older_version_is_brought_up_to_date(tmp_path: Path, mo
 def test_a_migration_that_breaks_off_changes_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = tmp_path / "flow.db"
     with opened(path) as store:
-        store.create(ONE, WORKFLOW, first())
+        create(store, ONE)
     broken = (*schema.MIGRATIONS, ("CREATE TABLE later (x)", "INSERT INTO nowhere VALUES (7)"))
     with monkeypatch.context() as patch:
         patch.setattr(schema, "MIGRATIONS", broken)
@@ -96,9 +97,9 @@ def test_a_folder_is_no_database(tmp_path: Path) -> None:
 def test_a_truncated_database_is_told_before_anything_is_lost_in_it(tmp_path: Path, left: float) -> None:
     path = tmp_path / "flow.db"
     with opened(path) as store:
-        store.create(ONE, WORKFLOW, first())
+        create(store, ONE)
         for seq in range(2, 40):
-            store.append(ONE, [carrying(seq, "x" * 2_000)])
+            append(store, ONE, carrying(seq, "x" * 2_000))
     os.truncate(path, int(path.stat().st_size * left))
     with pytest.raises(StoreError) as caught, opened(path) as store:
         assert len(store.read(ONE).events) == 39
@@ -108,9 +109,9 @@ def test_a_truncated_database_is_told_before_anything_is_lost_in_it(tmp_path: Pa
 def test_a_damaged_row_is_told_and_other_executions_can_be_read(tmp_path: Path) -> None:
     path = tmp_path / "flow.db"
     with opened(path) as store:
-        store.create(ONE, WORKFLOW, first())
-        store.append(ONE, [carrying(2, "before")])
-        store.create(TWO, WORKFLOW, first())
+        create(store, ONE)
+        append(store, ONE, carrying(2, "before"))
+        create(store, TWO)
     run_sql(path, "UPDATE events SET data = replace(data, 'before', 'behind') WHERE last_seq = 2")
     with opened(path) as store:
         with pytest.raises(StoreError) as caught:
@@ -123,9 +124,9 @@ def test_a_damaged_row_is_told_and_other_executions_can_be_read(tmp_path: Path) 
 def test_a_row_that_is_missing_is_told(tmp_path: Path) -> None:
     path = tmp_path / "flow.db"
     with opened(path) as store:
-        store.create(ONE, WORKFLOW, first())
-        store.append(ONE, [carrying(2)])
-        store.append(ONE, [carrying(3)])
+        create(store, ONE)
+        append(store, ONE, carrying(2))
+        append(store, ONE, carrying(3))
     run_sql(path, "DELETE FROM events WHERE last_seq = 2")
     with opened(path) as store, pytest.raises(StoreError) as caught:
         store.read(ONE)
@@ -136,8 +137,8 @@ def test_a_row_that_is_missing_is_told(tmp_path: Path) -> None:
 def test_a_large_value_that_is_damaged_is_told(tmp_path: Path) -> None:
     path = tmp_path / "flow.db"
     with opened(path) as store:
-        store.create(ONE, WORKFLOW, first())
-        store.append(ONE, [carrying(2, "x" * 300_000)])
+        create(store, ONE)
+        append(store, ONE, carrying(2, "x" * 300_000))
     run_sql(path, "UPDATE contents SET data = replace(data, 'xx', 'xy')")
     with opened(path) as store, pytest.raises(StoreError) as caught:
         store.read(ONE)
@@ -147,7 +148,7 @@ def test_a_large_value_that_is_damaged_is_told(tmp_path: Path) -> None:
 def test_a_new_database_is_its_owners_alone(tmp_path: Path) -> None:
     path = tmp_path / "flow.db"
     with opened(path) as store:
-        store.create(ONE, WORKFLOW, first())
+        create(store, ONE)
         assert {file.name: file.stat().st_mode & 0o777 for file in tmp_path.iterdir()} == {
             "flow.db": 0o600,
             "flow.db-wal": 0o600,
@@ -167,7 +168,7 @@ sys.stdin.read()
 def test_a_database_that_another_process_has_locked_is_waited_for_and_then_told(tmp_path: Path) -> None:
     path = tmp_path / "flow.db"
     with opened(path, busy_seconds=0.05) as store:
-        store.create(ONE, WORKFLOW, first())
+        create(store, ONE)
         with subprocess.Popen(
             [sys.executable, "-c", _HOLDER, str(path)], stdin=subprocess.PIPE, stdout=subprocess.PIPE
         ) as holder:
@@ -175,9 +176,9 @@ def test_a_database_that_another_process_has_locked_is_waited_for_and_then_told(
             assert holder.stdout.readline() == b"held\n"
             assert refusal(path, busy_seconds=0.05).code == "store.locked"
             with pytest.raises(StoreUnavailable) as caught:
-                store.append(ONE, [carrying(2)])
+                append(store, ONE, carrying(2))
             assert caught.value.code == "store.locked"
             assert list(store.read(ONE).events) == [first()]  # readers are not in the way of a writer, nor it in theirs
             holder.communicate()
-        store.append(ONE, [carrying(2)])
+        append(store, ONE, carrying(2))
         assert len(store.read(ONE).events) == 2

@@ -6,11 +6,13 @@ import sqlite3
 from pathlib import Path
 
 import pytest
+from flowcore.contracts import Change
 from flowcore.errors import StoreError
 from flowcore.values import Blob
 from flowruntime.blobs import BlobWriter
+from flowruntime.testing.stores.samples import ONE, TWO, WORKFLOW, append, carrying, create, first
 
-from core.flowruntime.tests.stores.keeping import ONE, TWO, WORKFLOW, carrying, first, opened
+from core.flowruntime.tests.stores.keeping import opened
 
 
 def contents(path: Path) -> int:
@@ -26,10 +28,10 @@ def test_a_large_value_that_passes_through_a_hundred_nodes_is_one_row(tmp_path: 
     path = tmp_path / "flow.db"
     value = [{"number": number, "text": "x" * 100} for number in range(10_000)]
     with opened(path) as store:
-        store.create(ONE, WORKFLOW, first())
-        store.append(ONE, [carrying(seq, value) for seq in range(2, 52)])
+        create(store, ONE)
+        append(store, ONE, *[carrying(seq, value) for seq in range(2, 52)])
         for seq in range(52, 102):
-            store.append(ONE, [carrying(seq, value)])
+            append(store, ONE, carrying(seq, value))
         kept = store.read(ONE).events
         assert kept[1:] == [carrying(seq, value) for seq in range(2, 102)]
         # One object when it is read, too.
@@ -41,10 +43,10 @@ def test_a_large_value_that_passes_through_a_hundred_nodes_is_one_row(tmp_path: 
 def test_values_just_below_the_limit_stay_where_they_are(tmp_path: Path) -> None:
     path = tmp_path / "flow.db"
     with opened(path, inline_bytes=1_000) as store:
-        store.create(ONE, WORKFLOW, first())
-        store.append(ONE, [carrying(2, "x" * 700)])
+        create(store, ONE)
+        append(store, ONE, carrying(2, "x" * 700))
         assert contents(path) == 0
-        store.append(ONE, [carrying(3, "x" * 1_100)])
+        append(store, ONE, carrying(3, "x" * 1_100))
         assert contents(path) == 1
         assert list(store.read(ONE).events) == [first(), carrying(2, "x" * 700), carrying(3, "x" * 1_100)]
 
@@ -53,8 +55,8 @@ def test_the_same_content_of_two_executions_is_one_row(tmp_path: Path) -> None:
     path = tmp_path / "flow.db"
     with opened(path) as store:
         for execution_id in (ONE, TWO):
-            store.create(execution_id, WORKFLOW, first())
-            store.append(execution_id, [carrying(2, "x" * 300_000), carrying(3, Blob.from_bytes(b"y" * 10))])
+            create(store, execution_id)
+            append(store, execution_id, carrying(2, "x" * 300_000), carrying(3, Blob.from_bytes(b"y" * 10)))
     assert contents(path) == 2
 
 
@@ -66,8 +68,8 @@ def test_the_content_of_a_blob_in_a_file_is_kept_when_the_file_is_gone(tmp_path:
         blob = writer.finish()
     whole = blob.read()
     with opened(path) as store:
-        store.create(ONE, WORKFLOW, first())
-        store.append(ONE, [carrying(2, blob)])
+        create(store, ONE)
+        append(store, ONE, carrying(2, blob))
         del blob
         kept = store.read(ONE).events[1].outputs["result"]  # type: ignore[union-attr]
         assert isinstance(kept, Blob)
@@ -83,9 +85,9 @@ def test_a_blob_whose_file_was_removed_is_refused_and_leaves_no_content(tmp_path
         blob = writer.finish()
     Path(blob.source._path).unlink()  # type: ignore[union-attr]
     with opened(path) as store:
-        store.create(ONE, WORKFLOW, first())
+        create(store, ONE)
         with pytest.raises(StoreError) as caught:
-            store.append(ONE, [carrying(2, blob)])
+            append(store, ONE, carrying(2, blob))
         assert caught.value.code == "store.blob_lost"
         assert list(store.read(ONE).events) == [first()]
     assert contents(path) == 0
@@ -93,21 +95,21 @@ def test_a_blob_whose_file_was_removed_is_refused_and_leaves_no_content(tmp_path
 
 def test_a_transaction_that_fails_is_not_taken_for_kept(tmp_path: Path) -> None:
     path = tmp_path / "flow.db"
-    value = "x" * 300_000
+    beginning = first()._replace(inputs={"x": "x" * 300_000})
     with opened(path, busy_seconds=0) as store:
         connection = sqlite3.connect(path, isolation_level=None)
         connection.execute("CREATE TRIGGER full BEFORE INSERT ON events BEGIN SELECT RAISE(ABORT, 'no'); END")
         with pytest.raises(StoreError):
-            store.create(ONE, WORKFLOW, first()._replace(inputs={"x": value}))
+            store.commit([Change(ONE, [beginning], WORKFLOW)])
         assert contents(path) == 0
         connection.execute("DROP TRIGGER full")
         connection.close()
-        store.create(ONE, WORKFLOW, first()._replace(inputs={"x": value}))
-        assert list(store.read(ONE).events) == [first()._replace(inputs={"x": value})]
+        store.commit([Change(ONE, [beginning], WORKFLOW)])
+        assert list(store.read(ONE).events) == [beginning]
 
 
 def test_text_that_is_no_unicode_does_not_hold_up_a_log(tmp_path: Path) -> None:
     with opened(tmp_path / "flow.db") as store:
-        store.create(ONE, WORKFLOW, first())
-        store.append(ONE, [carrying(2, "a file named \udc80")])
+        create(store, ONE)
+        append(store, ONE, carrying(2, "a file named \udc80"))
         assert list(store.read(ONE).events) == [first(), carrying(2, "a file named ?")]

@@ -11,8 +11,9 @@ import pytest
 from flowcore.documents import parse_workflow
 from flowcore.errors import StoreError
 from flowcore.workflows import Workflow
+from flowruntime.testing.stores.samples import ONE, create
 
-from core.flowruntime.tests.stores.keeping import ONE, first, opened
+from core.flowruntime.tests.stores.keeping import opened
 
 WRITER = Path(__file__).with_name("library_writer.py")
 
@@ -83,7 +84,7 @@ def test_a_document_lies_there_once_for_library_and_executions(tmp_path: Path) -
         store.workflows.put(flow())
         store.workflows.put(flow(2))
         store.workflows.put(flow())
-        store.create(ONE, flow(), first(), {"greet": flow(2)})
+        create(store, ONE, workflow=flow(), named={"greet": flow(2)})
     with sqlite3.connect(tmp_path / "flow.db") as connection:
         assert connection.execute("SELECT count(*) FROM documents").fetchone() == (2,)
 
@@ -91,7 +92,7 @@ def test_a_document_lies_there_once_for_library_and_executions(tmp_path: Path) -
 def test_an_execution_keeps_its_documents_when_the_workflow_is_removed(tmp_path: Path) -> None:
     with opened(tmp_path / "flow.db") as store:
         store.workflows.put(flow())
-        store.create(ONE, flow(), first(), {"greet": flow()})
+        create(store, ONE, workflow=flow(), named={"greet": flow()})
         store.workflows.remove("greet")
         record = store.record(ONE)
         assert record is not None

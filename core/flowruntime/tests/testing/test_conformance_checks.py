@@ -185,7 +185,9 @@ def test_a_stale_catalog_is_told_with_the_difference(tmp_path: Path) -> None:
     assert '+      "description": "Doubles any number.",' in message
 
 
-@pytest.mark.parametrize(("code", "said"), [("import os; os._exit(3)", "exit status 3"), ("import sys; sys.exit()", "sys.exit")])
+@pytest.mark.parametrize(
+    ("code", "said"), [("import os; os._exit(3)", "exit status 3"), ("import sys; sys.exit()", "sys.exit")]
+)
 def test_code_that_ends_the_process_is_a_finding(tmp_path: Path, code: str, said: str) -> None:
     finding = only_finding(write_project(tmp_path, "deadly", code, build=False))
     assert finding.check == "loads"

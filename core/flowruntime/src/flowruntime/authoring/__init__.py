@@ -20,14 +20,17 @@ from flowruntime.authoring.context import Context, InstanceContext, NodeEvents, 
 from flowruntime.authoring.definitions import Definition, definition_of, node
 from flowruntime.authoring.expressions import DataExpression, Expression, is_true
 from flowruntime.authoring.handlers import Handler, Mode, make_handler
+from flowruntime.authoring.keeping import ABSENT, BlockingNodeStore, NodeStore
 from flowruntime.authoring.nodes import Node
 from flowruntime.authoring.waiting import Wait, Woken
 from flowruntime.blobs import BlobWriter
 from flowruntime.secrets import Secret
 
 __all__ = [
+    "ABSENT",
     "Blob",
     "BlobWriter",
+    "BlockingNodeStore",
     "Body",
     "Child",
     "ChildEnd",
@@ -46,6 +49,7 @@ __all__ = [
     "Node",
     "NodeError",
     "NodeEvents",
+    "NodeStore",
     "Port",
     "Ports",
     "RenamedPorts",

@@ -12,6 +12,7 @@ from flowcore.values import Value
 from flowcore.workflows import Workflow
 
 from flowruntime.authoring.functions import MOMENT, Moment
+from flowruntime.authoring.keeping import NodeStore
 from flowruntime.authoring.waiting import Woken
 from flowruntime.secrets import Secret
 
@@ -61,6 +62,10 @@ class Run(Protocol):
 
     def state(self, ctx: Context) -> dict[str, Value]:
         """A copy of what the node's last attempt left in its state."""
+        ...
+
+    def store(self, ctx: Context) -> NodeStore:
+        """What the node keeps across executions."""
         ...
 
     def now_us(self) -> int:
@@ -161,6 +166,11 @@ class Context:
         return self.opened_state
 
     @property
+    def store(self) -> NodeStore:
+        """What this node keeps across executions, in the runtime's database; `ctx.state` is for one execution."""
+        return self._run.store(self)
+
+    @property
     def cancelled(self) -> bool:
         """Whether the attempt should stop: it timed out, or the execution is being stopped.
 
@@ -188,7 +198,7 @@ class Context:
 
     @property
     def scope(self) -> dict[Any, Any]:
-        """The root for bare expressions: `inputs`, `input`, `vars`, `run`; and what `now()` and `uuid()` answer from."""
+        """The root for bare expressions: `inputs`, `input`, `vars`, `run`; and what `now()` answers from."""
         run = self._run
         return {
             "inputs": self.inputs,

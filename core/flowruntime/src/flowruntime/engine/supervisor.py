@@ -129,7 +129,15 @@ class Supervisor:
         on_end: Callable[[ExecutionResult | None], None],
     ) -> Executor:
         machine = Machine(plan, fired=fired)
-        shared = Surroundings(log=log, clock=self._clock, started_us=started_us, secrets=self._secrets, http=http)
+        shared = Surroundings(
+            log=log,
+            clock=self._clock,
+            values=self._journal.store.values,
+            workflow_id=plan.workflow.id,
+            started_us=started_us,
+            secrets=self._secrets,
+            http=http,
+        )
         executor = Executor(
             top=Frame(ExecutionRun(shared, machine, TOP, inputs), instances, self._clock.now_us),
             clock=self._clock,

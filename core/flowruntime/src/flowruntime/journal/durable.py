@@ -16,6 +16,7 @@ from flowcore.errors import StoreError
 from flowcore.events import ErrorObject, Event, ExecutionId
 from flowcore.executions import Status
 
+from flowruntime.bus import Bell
 from flowruntime.journal.log import ExecutionLog
 from flowruntime.journal.writer import Kept, Writer
 
@@ -23,6 +24,8 @@ __all__ = ["TAIL_EVENTS", "DurableLog"]
 
 #: How many of the latest durable events of a running execution are kept in memory, at least, when it has so many.
 TAIL_EVENTS: Final = 4096
+#: How many events may be decided and not durable before an execution waits for the disk.
+MAX_AHEAD: Final = 20_000
 _PAUSE_SECONDS: Final = 0.0005
 _MAX_PAUSE_SECONDS: Final = 0.1
 
@@ -42,6 +45,7 @@ class DurableLog(ExecutionLog):
         "_kept_status",
         "_on_over",
         "_ring_planned",
+        "_room",
         "_status",
         "_tail",
         "_tail_events",
@@ -87,6 +91,8 @@ class DurableLog(ExecutionLog):
         self._tail: deque[Sequence[Event]] = deque()
         self._tail_events = 0
         self._ring_planned = False
+        #: Rings when there may be room for more events.
+        self._room = Bell()
         self._closed = False
         self.listening = True
         if creation is not None:
@@ -112,6 +118,11 @@ class DurableLog(ExecutionLog):
         future = asyncio.get_running_loop().create_future()
         self._waits.insert(bisect_left(self._waits, seq, key=lambda wait: wait[0]), (seq, future))
         await future
+
+    async def until_room(self) -> None:
+        """Return when few of the decided events are not durable yet; memory must not grow while the disk is full."""
+        while self.seq - self._durable_seq > MAX_AHEAD and not self._closed and self.refused is None:
+            await self._room.wait()
 
     def flush(self) -> None:
         """Have the writer take what is decided."""
@@ -161,6 +172,8 @@ class DurableLog(ExecutionLog):
             self._leave()
             return
         self._durable_seq = kept.events[-1].seq
+        if self._room.waited_for:
+            self._room.ring()
         self._tail.append(kept.events)
         self._tail_events += len(kept.events)
         while self._tail_events - len(self._tail[0]) >= TAIL_EVENTS:
@@ -202,6 +215,7 @@ class DurableLog(ExecutionLog):
     def close(self) -> None:
         """The execution runs here no more; what is decided is still made durable and told."""
         self._closed = True
+        self._room.ring()
         self.flush()
         self._leave()
 
@@ -215,6 +229,7 @@ class DurableLog(ExecutionLog):
             return
         self.refused = error
         self._fail_waits(error)
+        self._room.ring()
         self._bell.ring()
         if self.on_refused is not None:
             self.on_refused(error)

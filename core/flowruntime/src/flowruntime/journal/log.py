@@ -75,6 +75,9 @@ class ExecutionLog:
     async def until_durable(self, seq: int) -> None:
         """Return when all events up to `seq`, which are decided, are durable. Here they are."""
 
+    async def until_room(self) -> None:
+        """Return when few of the decided events are not durable yet. Here all of them are."""
+
     def rest(self) -> None:
         """Nothing runs; say so to those who look at the execution from outside. Here they look at its events."""
 

@@ -8,17 +8,30 @@ if TYPE_CHECKING:
     from flowruntime.journal import Following, HistoryGap
     from flowruntime.runtime.documents import Document
     from flowruntime.runtime.files import Embedded, embed_files
-    from flowruntime.runtime.library import WorkflowLibrary
+    from flowruntime.runtime.library import Added, WorkflowLibrary
+    from flowruntime.runtime.reviewing import Reviewed
     from flowruntime.runtime.runtime import Runtime
 
-__all__ = ["Document", "Embedded", "Following", "HistoryGap", "Runtime", "WorkflowLibrary", "embed_files"]
+__all__ = [
+    "Added",
+    "Document",
+    "Embedded",
+    "Following",
+    "HistoryGap",
+    "Reviewed",
+    "Runtime",
+    "WorkflowLibrary",
+    "embed_files",
+]
 
 #: Which module has what: who only reads files does not load the engine.
 _MODULES = {
+    "Added": "flowruntime.runtime.library",
     "Document": "flowruntime.runtime.documents",
     "Embedded": "flowruntime.runtime.files",
     "Following": "flowruntime.journal",
     "HistoryGap": "flowruntime.journal",
+    "Reviewed": "flowruntime.runtime.reviewing",
     "Runtime": "flowruntime.runtime.runtime",
     "WorkflowLibrary": "flowruntime.runtime.library",
     "embed_files": "flowruntime.runtime.files",

@@ -7,13 +7,13 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from flowcore.contracts import LibraryStore, StoredWorkflow
-from flowcore.documents import ReadWorkflow, read_workflow, write_workflow
 from flowcore.errors import Problem, WorkflowInvalid
 from flowcore.values import did_you_mean, show
 from flowcore.workflows import Workflow
 
 from flowruntime.plan import Checked, Library
 from flowruntime.runtime.documents import Document
+from flowruntime.runtime.reviewing import Reviewed, review
 
 __all__ = ["Added", "Seen", "WorkflowLibrary"]
 
@@ -79,20 +79,25 @@ class WorkflowLibrary:
         `expected` is its latest version as the caller knows it, 0 for none. Raises StoreError, `workflow.conflict`,
         when it is another one, and WorkflowInvalid for errors: in a draft for those that would get lost.
         """
-        (read, checked) = self._checked([document], draft=draft)[0]
-        return self._put(read, checked, expected)
+        return self.keep(self.review([document])[0], draft=draft, expected=expected)
 
     def put_all(self, documents: Iterable[Document], *, draft: bool = False) -> tuple[Added, ...]:
         """`put` for workflows that may name each other. Raises before anything is added."""
-        return tuple(
-            [self._put(workflow, checked, None) for workflow, checked in self._checked(documents, draft=draft)]
-        )
+        reviewed = self.review(documents)
+        for one in reviewed:
+            one.require(draft=draft)
+        return tuple([self.keep(one, draft=draft) for one in reviewed])
 
-    def check_all(self, documents: Iterable[Document]) -> list[Checked]:
-        """All problems of workflows that may name each other, as `put_all` would find them. Adds nothing."""
-        given = [(document, _as_read(document)) for document in documents]
-        together = _Shelf(self, {read.workflow.id: read.workflow for _, read in given if read.workflow is not None})
-        return [self._check(document, together) for document, _ in given]
+    def review(self, documents: Iterable[Document]) -> list[Reviewed]:
+        """What `put_all` would find in these documents. Adds nothing."""
+        return review(documents, self._check, lambda workflows: _Shelf(self, workflows))
+
+    def keep(self, reviewed: Reviewed, *, draft: bool = False, expected: int | None = None) -> Added:
+        """Add what was reviewed, as `put` does."""
+        workflow = reviewed.require(draft=draft)
+        stored = self._store.put(workflow, draft=not reviewed.is_valid, expected=expected)
+        self.refresh()
+        return Added(stored=stored, problems=reviewed.problems)
 
     def remove(self, name: str) -> Workflow | None:
         """Remove what `get` finds, with all its versions, and return it.
@@ -193,22 +198,6 @@ class WorkflowLibrary:
 
     # --- inside -------------------------------------------------------------------------------------
 
-    def _checked(self, documents: Iterable[Document], *, draft: bool) -> list[tuple[Workflow, Checked]]:
-        given = [(document, _read(document, draft=draft)) for document in documents]
-        together = _Shelf(self, {workflow.id: workflow for _, workflow in given})
-        made = []
-        for document, workflow in given:
-            checked = self._check(document, together)
-            if checked.plan is None and not draft:
-                raise _invalid(workflow, checked.problems)
-            made.append((workflow, checked))
-        return made
-
-    def _put(self, workflow: Workflow, checked: Checked, expected: int | None) -> Added:
-        stored = self._store.put(workflow, draft=checked.plan is None, expected=expected)
-        self.refresh()
-        return Added(stored=stored, problems=checked.problems)
-
     def _listed(self) -> Iterator[StoredWorkflow]:
         after = None
         while page := self._store.list(after=after, limit=_PAGE):
@@ -266,30 +255,3 @@ def _identity(stored: StoredWorkflow) -> tuple[str, int, int]:
 def _whole(stored: StoredWorkflow) -> Workflow:
     assert stored.workflow is not None  # noqa: S101 - only lists leave it out
     return stored.workflow
-
-
-def _as_read(document: Document) -> ReadWorkflow:
-    if isinstance(document, Workflow):
-        return ReadWorkflow(workflow=document, problems=())
-    return read_workflow(document, allow_draft=True)
-
-
-def _read(document: Document, *, draft: bool) -> Workflow:
-    read = _as_read(document)
-    if read.workflow is None:
-        raise WorkflowInvalid(read.problems)
-    if draft and (lost := _lost(read)):
-        raise WorkflowInvalid(lost, f"The workflow {read.workflow.id!r} cannot be kept as it is. {lost[0].message}")
-    return read.workflow
-
-
-def _lost(read: ReadWorkflow) -> list[Problem]:
-    """The errors of what could not be read: the workflow as it would be kept has them no more."""
-    assert read.workflow is not None  # noqa: S101 - the caller looked
-    kept = set(read_workflow(write_workflow(read.workflow), allow_draft=True).problems)
-    return [problem for problem in read.problems if problem not in kept]
-
-
-def _invalid(workflow: Workflow, problems: Iterable[Problem]) -> WorkflowInvalid:
-    plain = WorkflowInvalid(problems)
-    return WorkflowInvalid(plain.problems, f"The workflow {workflow.id!r} cannot be added. {plain.message}")

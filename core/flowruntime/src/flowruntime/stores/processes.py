@@ -22,6 +22,8 @@ __all__ = ["is_gone", "this_process"]
 
 #: In `/proc/PID/stat`, counted from behind the name in parentheses: the state, and the start in ticks since boot.
 _STATE, _START = 0, 19
+#: Of a boot id.
+_PARTS: Final = 3
 #: A zombie runs nothing any more, whether its parent asks for its status or not.
 _DEAD_STATES: Final = frozenset({"Z", "X", "x"})
 
@@ -51,10 +53,10 @@ def this_process(name: str | None = None) -> Owner:
 def is_gone(owner: Owner) -> bool:
     """Whether the process has certainly ended. False for one of another host, which cannot be seen from here."""
     host, boot_id = _here()
-    if owner.host != host or not boot_id or not owner.boot_id:
+    parts, its_parts = boot_id.split(":", 2), owner.boot_id.split(":", 2)
+    if owner.host != host or not len(parts) == len(its_parts) == _PARTS:
         return False
-    machine, boot, namespace = boot_id.split(":", 2)
-    its_machine, its_boot, its_namespace = owner.boot_id.split(":", 2)
+    (machine, boot, namespace), (its_machine, its_boot, its_namespace) = parts, its_parts
     if its_machine != machine:
         return False
     if its_boot != boot:

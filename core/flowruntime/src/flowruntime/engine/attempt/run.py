@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Any
 
 import anyio
 import anyio.from_thread
-from flowcore.contracts import Clock
+from flowcore.contracts import Clock, ValueStore
 from flowcore.events import NodeEvent, NodeEventType, Path, timestamp_text
-from flowcore.values import Value, thaw
+from flowcore.values import Value, thaw, write_json
 from flowcore.workflows import Workflow
 
-from flowruntime.authoring import Context, Secret
+from flowruntime.authoring import Context, NodeStore, Secret
 from flowruntime.authoring.functions import Moment
 from flowruntime.engine.attempt.saying import Saying
 from flowruntime.engine.inputs import live_sources
@@ -29,13 +29,27 @@ __all__ = ["ExecutionRun", "Surroundings"]
 class Surroundings:
     """What all documents of one execution share."""
 
-    __slots__ = ("_info", "clock", "execution_id", "http", "later", "log", "secrets", "started_us", "thread")
+    __slots__ = (
+        "_info",
+        "clock",
+        "execution_id",
+        "http",
+        "later",
+        "log",
+        "secrets",
+        "started_us",
+        "thread",
+        "values",
+        "workflow_id",
+    )
 
     def __init__(
         self,
         *,
         log: ExecutionLog,
         clock: Clock,
+        values: ValueStore,
+        workflow_id: str,
         started_us: int,
         secrets: Mapping[str, Secret],
         http: Callable[[], httpx.AsyncClient],
@@ -43,6 +57,9 @@ class Surroundings:
         self.execution_id: str = log.execution_id
         self.log = log
         self.clock = clock
+        #: What nodes keep across executions, and the workflow whose nodes these are.
+        self.values = values
+        self.workflow_id = workflow_id
         self.secrets = secrets
         self.http = http
         self.thread = threading.get_ident()
@@ -168,6 +185,11 @@ class ExecutionRun:
         """A copy of what the node's last attempt left in its state."""
         stored: dict[str, Value] = thaw(self.machine.states.get(self.machine.plan.index[ctx.node_id], {}))
         return stored
+
+    def store(self, ctx: Context) -> NodeStore:
+        """What the node keeps across executions: that of its workflow, whatever the items and attempts around it."""
+        place = [self.shared.workflow_id, *(name for name, _, _ in ctx.path), ctx.node_id]
+        return NodeStore(self.shared.values, write_json(place), is_blocking=self.shared.log.is_blocking)
 
     def sources(self, ctx: Context, port: str) -> list[str]:
         """Ids of the nodes whose live connections filled a port."""

@@ -24,8 +24,6 @@ __all__ = ["INLINE_NODES", "make_attempts"]
 
 #: After so many attempts of one worker the loop gets its turn.
 INLINE_NODES: Final = 64
-#: So many events may be decided and not durable.
-MAX_AHEAD: Final = 20_000
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND: Final = timedelta(microseconds=1)
 #: Makes the two events that every node has; calling their classes would take twice as long.
@@ -47,8 +45,7 @@ async def make_attempts(execution: Executor, worker: Worker) -> None:  # noqa: C
         if inline >= INLINE_NODES:
             inline = 0
             execution.before_pause()
-            if is_blocking and log.seq - log.durable_seq > MAX_AHEAD:
-                await log.until_durable(log.seq - MAX_AHEAD // 2)  # memory must not grow while the disk is full
+            await log.until_room()
             await anyio.lowlevel.checkpoint()
             at_us = now()
             continue

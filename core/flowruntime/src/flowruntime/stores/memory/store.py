@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from itertools import islice
 
 from flowcore.contracts import Change, Claim, ExecutionRecord, ExecutionSummary, Owner, Page, Registered
@@ -57,16 +57,6 @@ class MemoryStore:
     def commit(self, changes: Sequence[Change]) -> list[StoreError | None]:
         """Keep several changes, one after the other."""
         return [self._keep(change) for change in changes]
-
-    def create(
-        self, execution_id: ExecutionId, workflow: Workflow, first: Event, named: Mapping[str, Workflow] | None = None
-    ) -> None:
-        """Keep a new execution."""
-        self._begin(Change(execution_id, [first], workflow, named), workflow)
-
-    def append(self, execution_id: ExecutionId, events: Sequence[Event]) -> None:
-        """Keep the next events."""
-        self._go_on(Change(execution_id, events))
 
     def read(self, execution_id: ExecutionId, after: int = 0, limit: int = 1000) -> Page:
         """Events with a greater seq, as far as the ring still has them."""

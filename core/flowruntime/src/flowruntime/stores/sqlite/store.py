@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from flowcore.contracts import Change, Claim, ExecutionRecord, ExecutionSummary, Owner, Page, Registered
 from flowcore.errors import StoreError
-from flowcore.events import Event, ExecutionId
+from flowcore.events import ExecutionId
 from flowcore.executions import Status
-from flowcore.workflows import Workflow
 
 from flowruntime.stores.sqlite.audit import SqliteAudit
 from flowruntime.stores.sqlite.changes import Changes
@@ -86,21 +85,6 @@ class SqliteStore:
         """Keep all changes in one transaction, which is on the disk when this returns."""
         with self._database.transaction() as connection:
             return self._changes.keep(connection, changes)
-
-    def create(
-        self, execution_id: ExecutionId, workflow: Workflow, first: Event, named: Mapping[str, Workflow] | None = None
-    ) -> None:
-        """Keep a new execution."""
-        self._commit_one(Change(execution_id, [first], workflow, named))
-
-    def append(self, execution_id: ExecutionId, events: Sequence[Event]) -> None:
-        """Keep the next events."""
-        self._commit_one(Change(execution_id, events))
-
-    def _commit_one(self, change: Change) -> None:
-        (refusal,) = self.commit([change])
-        if refusal is not None:
-            raise refusal
 
     def read(self, execution_id: ExecutionId, after: int = 0, limit: int = 1000) -> Page:
         """Events that are on the disk. Raises StoreError with `store.corrupt` for rows that are damaged."""
