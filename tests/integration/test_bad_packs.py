@@ -305,6 +305,28 @@ def test_a_hook_that_raises_or_exits_is_recorded_and_the_others_work(
         assert flow(tmp_path, [site, good], "eval", "shout('a')").stdout == '"a!"\n'
 
 
+def test_a_hook_that_prints_does_not_reach_stdout(good: Site, tmp_path: Path) -> None:
+    site = Site(tmp_path / "hooks")
+    add_hook(site, "loud-hook", "shout", before="print('LOUD')", inside="print('LOUD')")
+    ended = flow(tmp_path, [site, good], "eval", "shout('a')")
+    assert ended.stdout == '"a!"\n'
+    assert ended.stderr.count("LOUD") == 2
+
+
+def test_of_a_distribution_with_a_newer_catalog_all_else_loads(good: Site, tmp_path: Path) -> None:
+    site = Site(tmp_path / "newer")
+    points = "[flownodes]\nnew = newer_new\nold = newer_old\n[flownodes.hooks]\nnewer = newer_hooks\n"
+    site.add_distribution("newer-pack", points)
+    site.add_package("newer_new", node_source("new.act"), NEWER | {"namespace": "new"})
+    site.add_package("newer_old", node_source("old.act"), catalog_json("old", {"old.act": "newer_old:act"}))
+    site.add_package("newer_hooks", HOOK.format(before="", inside="pass", name="shout"))
+    seen = look(tmp_path, site, good)
+    assert all_good(seen)
+    assert [(one["pack"], one["code"]) for one in seen.problems] == [("newer-pack", "catalog.newer")]
+    assert "old.act" in seen.loaded
+    assert flow(tmp_path, [site, good], "eval", "shout('a')").stdout == '"a!"\n'
+
+
 @pytest.mark.parametrize("place", ["before", "inside", None])
 def test_a_hook_that_hangs_is_given_up_and_the_others_work(place: str | None, tmp_path: Path) -> None:
     site = Site(tmp_path / "hooks")

@@ -55,9 +55,9 @@ class Shell:
 
     def __call__(self, line: str, *, cwd: str = ".") -> str:
         """What it writes, to either stream; it must end well."""
-        ended = subprocess.run(
+        ended = subprocess.run(  # noqa: S602 - a line of the README
             line,
-            shell=True,  # noqa: S602 - a line of the README
+            shell=True,
             cwd=self.folder / cwd,
             env=self.environment,
             stdout=subprocess.PIPE,

@@ -3,6 +3,7 @@
 import os
 import pty
 import subprocess
+import zipfile
 from pathlib import Path
 
 import pytest
@@ -251,6 +252,20 @@ def test_a_pack_that_is_kept_out_by_the_settings_is_told(env: Environment) -> No
     ended = install(env, "flownodes-denied")
     assert (ended.code, "flownodes-denied does not load" in ended.err) == (0, True)
     assert {"namespace": "denied", "distribution": "flownodes-denied"} in env("packs", "--json").json["denied"]
+
+
+def test_a_pack_that_misses_something_already_keeps_no_other_out(env: Environment, root: Path) -> None:
+    (packages,) = (root / "lib").glob("python*/site-packages")
+    with zipfile.ZipFile(make_pack(env.folder / "v", "lame", "a", requires=["not-to-be-had"])) as archive:
+        archive.extractall(packages)
+    make_pack(env.folder / "w", "sound", "a")
+    assert install(env, "flownodes-sound").code == 0
+    # The others are guarded as before.
+    make_pack(env.folder / "w", "old", "a", requires=["httpx<0.20"])
+    make_wheel(env.folder / "w", "httpx", "0.19.0")
+    refused = install(env, "flownodes-old")
+    assert (refused.code, "would break the installed pack flownodes-http" in refused.err) == (3, True)
+    assert env("pack", "remove", "flownodes-lame", "--yes").code == 0
 
 
 # --- update --------------------------------------------------------------------------------------

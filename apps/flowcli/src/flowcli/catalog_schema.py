@@ -62,6 +62,7 @@ def catalog_schema() -> dict[str, Any]:
                     "required": _FLAG,
                     "multiple": {**_FLAG, "description": "It takes the list of all live values."},
                     "join": {"enum": ["all", "first"]},
+                    "checked": {**_FLAG, "description": "What an attempt gives there is checked against the schema."},
                 },
                 required=("name",),
             ),

@@ -107,6 +107,8 @@ def _page(node_type: NodeType, pack: str, width: int) -> Iterable[str]:
         yield from textwrap.indent(_snippet(node_type, example), "  ").splitlines()
         if "outputs" in example:
             yield f"  gives {write_json(example['outputs'])}"
+        elif "error" in example:
+            yield f"  fails with {example['error']}"
 
 
 def _section(title: str, entries: Sequence[tuple[str, str, str]], width: int) -> Iterable[str]:

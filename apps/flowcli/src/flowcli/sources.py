@@ -1,13 +1,14 @@
 """Reads the files that a command is given: whole, never more than the limit, and never waiting for nobody."""
 
 # What os says about a descriptor is needed, which pathlib hides:
-# ruff: noqa: PTH118, PTH119, PTH120, PTH208
+# ruff: noqa: PTH110, PTH112, PTH118, PTH119, PTH120, PTH208
 
 from __future__ import annotations
 
 import os
 import stat
 import sys
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Final, NoReturn
 
@@ -15,7 +16,7 @@ from flowcore.values import MAX_DOCUMENT_BYTES, did_you_mean
 
 from flowcli.usage import UsageError
 
-__all__ = ["STDIN", "folder_of", "read_source", "refuse_missing"]
+__all__ = ["STDIN", "folder_of", "is_source", "read_source", "refuse_missing"]
 
 #: The name that stands for stdin.
 STDIN: Final = "-"
@@ -24,11 +25,16 @@ _MOST_NAMES = 5
 _PART_BYTES = 1024 * 1024
 
 
-def read_source(name: str, *, what: str, max_bytes: int = MAX_DOCUMENT_BYTES) -> bytes:
+def is_source(name: str) -> bool:
+    """Whether there is something of that name that can be read, or it stands for stdin."""
+    return name == STDIN or (os.path.exists(name) and not os.path.isdir(name))
+
+
+def read_source(name: str, *, what: str, max_bytes: int = MAX_DOCUMENT_BYTES, others: Iterable[str] = ()) -> bytes:
     """The content of a file of JSON, or of stdin for `-`. `what` is what errors call the content: `workflow`.
 
     Raises UsageError, with near names for a missing file, when it cannot be read or is larger than
-    `max_bytes`. Pipes are read as far as something writes to them.
+    `max_bytes`. `others` are names that could have been meant, too. Pipes are read as far as something writes to them.
     """
     if name == STDIN:
         if sys.stdin is None or sys.stdin.closed:
@@ -38,7 +44,7 @@ def read_source(name: str, *, what: str, max_bytes: int = MAX_DOCUMENT_BYTES) ->
         # A pipe that nobody writes to would block an open without this flag.
         descriptor = os.open(name, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
     except FileNotFoundError:
-        refuse_missing(name, suffix=".json")
+        refuse_missing(name, suffix=".json", others=others)
     except OSError as error:
         _refuse("unreadable", f"The file {name!r} cannot be read: {error.strerror}.", "Make it readable.")
     try:
@@ -54,8 +60,10 @@ def folder_of(name: str) -> Path:
     return Path() if name == STDIN else Path(name).parent
 
 
-def refuse_missing(name: str, *, suffix: str) -> NoReturn:
-    """Raise the UsageError for a file that is not there; near names with this suffix are proposed."""
+def refuse_missing(name: str, *, suffix: str, others: Iterable[str] = ()) -> NoReturn:
+    """Raise the UsageError for a file that is not there; near names with this suffix are proposed, and near others."""
+    if remedy := did_you_mean(name, others):
+        _refuse("missing", f"There is no file {name!r}, and no workflow of that name in the library.", remedy)
     folder = os.path.dirname(name) or os.curdir
     try:
         names = sorted(entry for entry in os.listdir(folder) if entry.endswith(suffix))

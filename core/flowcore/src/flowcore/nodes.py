@@ -50,7 +50,11 @@ Stability: TypeAlias = Literal["stable", "beta", "experimental", "deprecated"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Port:
-    """A named place where values go in or come out. `multiple`: takes the list of all live values."""
+    """A named place where values go in or come out. `multiple`: takes the list of all live values.
+
+    `checked` says of an output that what an attempt gives there is checked against the schema, at the cost of a look at
+    the whole value; without it the schema is taken at its word.
+    """
 
     name: str
     schema: Schema = ANY_SCHEMA
@@ -58,6 +62,7 @@ class Port:
     required: bool = False
     multiple: bool = False
     join: Join = "all"
+    checked: bool = False
 
     @classmethod
     def read(cls, value: Any, pointer: str, problems: list[Problem]) -> Port:
@@ -70,6 +75,7 @@ class Port:
             required=reader.flag("required", default=False),
             multiple=reader.flag("multiple", default=False),
             join=reader.choice("join", ("all", "first"), "all"),
+            checked=reader.flag("checked", default=False),
         )
         reader.finish()
         return port
@@ -87,6 +93,8 @@ class Port:
             entry["multiple"] = True
         if self.join != "all":
             entry["join"] = self.join
+        if self.checked:
+            entry["checked"] = True
         return entry
 
 

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 from flowcore.errors import WorkflowInvalid
+from flowcore.nodes import Port
 from flowruntime import Runtime
 from flowruntime.authoring import node
 
@@ -100,3 +101,40 @@ async def test_what_an_expression_or_the_execution_brings_is_looked_at_when_the_
     assert (await run(document, {"y": 2.5})).node_outputs["n"] == {"result": 2.5}
     assert (await run(document, {"y": "five"})).error["code"] == "input.schema"
     assert (await run(workflow({"n": "number"}), {"x": [1]})).error["code"] == "input.schema"
+
+
+@node("local.promise", effects="pure", check_outputs=True)
+async def promise(given: Any) -> int:
+    """Promise an integer, and return what it is given."""
+    return given  # type: ignore[no-any-return]
+
+
+@node("local.word", effects="pure")
+async def word(given: Any) -> int:
+    """The same, and nobody looks."""
+    return given  # type: ignore[no-any-return]
+
+
+async def test_what_a_node_returns_is_checked_where_its_ports_say_so() -> None:
+    document = {"name": "d", "nodes": [{"id": "a", "node_type": "local.promise", "inputs": {"given": "text"}}]}
+    async with Runtime(nodes=[promise, word]) as runtime:
+        result = await runtime.run(document)
+        assert result.error is not None
+        assert result.error["code"] == "output.schema"
+        assert "port 'result'" in result.error["message"]
+        document["nodes"][0]["inputs"]["given"] = 2**60  # type: ignore[index]
+        assert (await runtime.run(document)).outputs == {"a": {"result": 2**60}}
+
+
+async def test_without_it_a_port_is_taken_at_its_word() -> None:
+    document = {"name": "d", "nodes": [{"id": "a", "node_type": "local.word", "inputs": {"given": "text"}}]}
+    async with Runtime(nodes=[promise, word]) as runtime:
+        assert (await runtime.run(document)).outputs == {"a": {"result": "text"}}
+
+
+def test_a_checked_port_stands_so_in_the_catalog_and_comes_back() -> None:
+    port = Port(name="n", schema={"type": "integer"}, checked=True)
+    assert port.to_json() == {"name": "n", "schema": {"type": "integer"}, "checked": True}
+    problems: list[Any] = []
+    assert Port.read(port.to_json(), "", problems) == port
+    assert problems == []

@@ -194,8 +194,8 @@ def test_settings_that_count_for_the_outermost_document_only_are_a_warning_in_a_
 
 
 def test_what_this_version_does_not_do_yet_is_told_in_bodies_too() -> None:
-    inner = {"nodes": [{"id": "x", "node_type": "t.noop", "delivery": "at_most_once"}]}
-    assert found(loop(inner)) == [("document.not_supported_yet", "/nodes/0/config/body/nodes/0/delivery")]
+    inner = {"nodes": [{"id": "x", "node_type": "t.noop", "cache": {"ttl_ms": 5}}]}
+    assert found(loop(inner)) == [("document.not_supported_yet", "/nodes/0/config/body/nodes/0/cache")]
 
 
 def test_tagged_values_are_read_in_bodies_as_in_any_document() -> None:

@@ -96,6 +96,18 @@ def test_the_newest_version_is_listed_and_each_can_be_had(site: Site) -> None:
     assert registry.get("acme.b") is None
 
 
+def test_every_version_of_every_type_can_be_gone_through(site: Site) -> None:
+    versions = [{"id": "acme.a", "version": version, "implementation": "flownodes_acme:a"} for version in (1, 2)]
+    site.add_pack("acme", catalog={"catalog": 1, "namespace": "acme", "types": versions})
+    site.add_pack("other", "b")
+    found = [(one.id, one.version, pack) for one, pack in discover(site).node_types()]
+    assert found == [
+        ("acme.a", 1, "flownodes-acme"),
+        ("acme.a", 2, "flownodes-acme"),
+        ("other.b", 1, "flownodes-other"),
+    ]
+
+
 def test_only_the_search_path_counts(site: Site, tmp_path: Path) -> None:
     site.add_pack("acme", "a")
     assert Registry.discover(search_path=[str(tmp_path / "elsewhere")], cache_dir=None).type_ids() == []

@@ -93,6 +93,23 @@ def test_a_blob_whose_file_was_removed_is_refused_and_leaves_no_content(tmp_path
     assert contents(path) == 0
 
 
+def test_a_blob_whose_content_was_changed_is_refused_and_harms_nobody_with_the_same_content(tmp_path: Path) -> None:
+    path = tmp_path / "flow.db"
+    content = bytes(300_000)
+    with BlobWriter() as writer:
+        writer.write(content)
+        blob = writer.finish()
+    Path(blob.source._path).write_bytes(b"x" + content[1:])  # type: ignore[union-attr]
+    with opened(path) as store:
+        create(store, ONE)
+        with pytest.raises(StoreError) as caught:
+            append(store, ONE, carrying(2, blob))
+        assert caught.value.code == "store.blob_lost"
+        assert contents(path) == 0
+        append(store, ONE, carrying(2, Blob.from_bytes(content)))
+        assert store.read(ONE).events[1].outputs["result"].read() == content  # type: ignore[union-attr]
+
+
 def test_a_transaction_that_fails_is_not_taken_for_kept(tmp_path: Path) -> None:
     path = tmp_path / "flow.db"
     beginning = first()._replace(inputs={"x": "x" * 300_000})

@@ -24,7 +24,7 @@ from flowcli.installer.staging import check_before_keeping
 from flowcli.installer.tools import Change, Request, ToolFailed, find_tool
 from flowcli.installer.wanted import Wanted, read_wanted
 from flowcli.parser import Parser
-from flowcli.terminal import printable, say, styled, write_data
+from flowcli.terminal import is_lively, printable, say, styled, write_data
 from flowcli.usage import UsageError
 
 __all__ = ["TASKS", "USAGE", "add", "run"]
@@ -109,6 +109,8 @@ def _install(arguments: argparse.Namespace, wanted: Sequence[Wanted], installed:
         offline=arguments.offline,
     )
     before = Registry.discover()
+    if is_lively():
+        say(f"Asking {tool.name} what would change …")
     plan = plan_installation(tool, wanted, request, installed)
     if not plan.changes:
         for line in held_back(tool, wanted, plan) if upgrade else ():

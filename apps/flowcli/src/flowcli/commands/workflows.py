@@ -90,7 +90,7 @@ def _check_usage(arguments: argparse.Namespace) -> None:
     if count < least or (most is not None and count > most):
         words = _WORDS.get(task, "ID")
         raise UsageError(
-            f"`flow workflows {task}` takes {words or 'no words'}, not {count or 'no'} words.",
+            f"`flow workflows {task}` takes {words or 'no words'}.",
             remedy=f"Write flow workflows {task} {words}".rstrip() + ".",
         )
     for option in {name for _, _, names in _TASKS.values() for name in names} - own:

@@ -11,6 +11,7 @@ from pathlib import Path
 from flowcore.errors import InstallationError
 from flowruntime.permits import normalized
 from flowruntime.registry import Registry
+from flowruntime.registry.discovery import find_packs
 
 from flowcli.installer.installed import Distribution, installed_distributions
 from flowcli.installer.planning import Plan
@@ -51,17 +52,22 @@ def _refuse_what_is_no_pack(staged: Mapping[str, Distribution]) -> None:
 
 
 def _refuse_takeovers(folder: str, staged: Mapping[str, Distribution], registry: Registry) -> None:
-    """Compare what there is with what there would be, as the registry sees it."""
+    """Of the namespaces that others have, the settings must say whose they are: else nobody has them any more."""
+    claims = {pack.namespace: pack for pack in find_packs([folder])[0]}
+    shared = [
+        pack for pack in registry.packs if pack.namespace in claims and normalized(pack.distribution) not in staged
+    ]
+    if not shared:
+        return
     future = Registry.discover(search_path=[folder, *sys.path], cache_dir=None)
     stays = {pack.namespace for pack in future.packs}
-    for pack in registry.packs:
-        if pack.namespace in stays or normalized(pack.distribution) in staged:
-            continue
-        names = " and ".join(one.name for one in staged.values())
-        raise InstallationError(
-            f"{names} claims the namespace {pack.namespace!r}, which {pack.distribution} {pack.version} has:"
-            " with both installed, neither would load.",
-            code="install.namespace",
-            remedy=f"Remove the other first: flow pack remove {pack.distribution}; or say under [packs] in flow.toml"
-            f' which counts: prefer = {{{pack.namespace} = "{pack.distribution}"}}',
-        )
+    for pack in shared:
+        if pack.namespace not in stays:
+            newcomer = claims[pack.namespace].distribution
+            raise InstallationError(
+                f"{newcomer} claims the namespace {pack.namespace!r}, which {pack.distribution} {pack.version} has:"
+                " with both installed, neither would load.",
+                code="install.namespace",
+                remedy=f"Remove the other first: flow pack remove {pack.distribution}; or say in flow.toml, under"
+                f' [packs], which counts: prefer = {{{pack.namespace} = "{pack.distribution}"}}',
+            )

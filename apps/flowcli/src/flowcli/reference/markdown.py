@@ -190,6 +190,9 @@ def _example(node_type: NodeType, example: Mapping[str, Any]) -> Iterator[str]:
     if "outputs" in example:
         yield ""
         yield f"gives `{write_json(example['outputs'])}`"
+    elif "error" in example:
+        yield ""
+        yield f"fails with `{example['error']}`"
 
 
 def _table(head: _Row, rows: Sequence[_Row]) -> Iterator[str]:

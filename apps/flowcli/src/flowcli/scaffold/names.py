@@ -111,7 +111,8 @@ def _require_identifier(name: str, what: str, how: str) -> None:
         made = re.sub(r"[^a-z0-9]+", "_", name.lower()).strip("_")
         hint = f"{how} {made}" if _IDENTIFIER.fullmatch(made) else f"{how} NAME, such as greet"
         raise UsageError(
-            f"The {what} cannot be called {name!r}: names have lower-case letters and digits, a letter first, and single _ between them.",
+            f"The {what} cannot be called {name!r}: "
+            "names have lower-case letters and digits, a letter first, and single _ between them.",
             code="pack.name",
             remedy=f"Write {hint}.",
         )

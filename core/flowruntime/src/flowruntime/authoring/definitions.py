@@ -48,6 +48,8 @@ class Definition:
     trigger: bool = False
     #: Run on a thread: None means that plain functions do, unless their effects are `pure`.
     blocking: bool | None = None
+    #: Check what attempts return against the schemas of the output ports.
+    check_outputs: bool = False
     examples: tuple[Any, ...] = ()
     stability: Stability = "stable"
     deprecation: Deprecation | None = None
@@ -117,6 +119,7 @@ def node(
     effects: Effects | Mapping[str, Any] = "write",
     trigger: bool = False,
     blocking: bool | None = None,
+    check_outputs: bool = False,
     examples: Sequence[Mapping[str, Any]] = (),
     stability: Stability = "stable",
     deprecation: Deprecation | None = None,
@@ -133,7 +136,8 @@ def node(target: Any = None, /, **options: Any) -> Any:
     docstring's first line is the description. The function stays callable.
 
     `async def` runs on the event loop, a plain `def` on a thread, unless its `effects` are `"pure"` or `blocking`
-    says otherwise. `effects` undeclared is `"write"`: the engine makes everything before it durable first.
+    says otherwise. `effects` undeclared is `"write"`: the engine makes everything before it durable first. With
+    `check_outputs` what each attempt returns is checked against the schemas of its output ports.
 
     A new `version` says that documents of the old one would not do. `migrate(config, from_version)` gives the config
     as the new version wants it; `from_version` is 0 for a type that this one `replaces`. It is pure: no I/O, no clock,
@@ -172,6 +176,7 @@ def _define(
     effects: Effects | Mapping[str, Any] = "write",
     trigger: bool = False,
     blocking: bool | None = None,
+    check_outputs: bool = False,
     examples: Sequence[Mapping[str, Any]] = (),
     stability: Stability = "stable",
     deprecation: Deprecation | None = None,
@@ -204,6 +209,7 @@ def _define(
         effects=_effects(effects, name),
         trigger=trigger,
         blocking=blocking,
+        check_outputs=check_outputs,
         examples=tuple(freeze(dict(example)) for example in examples),
         stability=stability,
         deprecation=deprecation,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from flowcore.errors import FatalNodeError
@@ -43,6 +43,9 @@ def derive(definition: Definition) -> Derived:
                 raise TypeError(f"{name}: {side} is called {port!r}, a port that every node has. Rename it.")
             if names.count(port) > 1:
                 raise TypeError(f"{name}: {side} is called {port!r} twice. Rename one.")
+    if definition.check_outputs:
+        checked = tuple(replace(port, checked=True) for port in made.outputs.ports)
+        made = replace(made, outputs=replace(made.outputs, ports=checked))
     return made
 
 

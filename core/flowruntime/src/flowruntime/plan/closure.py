@@ -122,6 +122,7 @@ class Closure:
             types=types,
             names=frozenset(names),
             checked=self._checked(drafted),
+            checked_outputs=self._checked_outputs(drafted),
             on_error=on_error,
         )
 
@@ -142,6 +143,20 @@ class Closure:
                     or (node.inputs and has_expression(node.inputs.get(port.name)))
                 ):
                     checked.setdefault(index, {})[port.name] = self.schemas.get(port.schema)
+        return checked
+
+    def _checked_outputs(self, drafted: Drafted) -> dict[int, tuple[tuple[str, CompiledSchema], ...]]:
+        """For each node the output ports that say so."""
+        checked: dict[int, tuple[tuple[str, CompiledSchema], ...]] = {}
+        declaring: dict[int, tuple[tuple[str, CompiledSchema], ...]] = {}  # by ports, which nodes of a type share
+        for index, ports in enumerate(drafted.typed.ports):
+            if ports is None:
+                continue
+            if id(ports.outputs) not in declaring:
+                found = [port for port in ports.outputs if port.checked and not is_any(port.schema)]
+                declaring[id(ports.outputs)] = tuple([(port.name, self.schemas.get(port.schema)) for port in found])
+            if declaring[id(ports.outputs)]:
+                checked[index] = declaring[id(ports.outputs)]
         return checked
 
     def _reachable(self, names: Iterable[str]) -> list[str]:

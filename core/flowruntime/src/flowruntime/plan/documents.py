@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
 from flowcore.documents import file_of, read_body
-from flowcore.errors import Problem, ProblemList, Severity
+from flowcore.errors import Problem, ProblemList
 from flowcore.validation import Reference, TypedWorkflow, check_fitting, check_types, find_cycle, find_types, is_any
 from flowcore.values import pointer_of
 from flowcore.workflows import Workflow, WorkflowNode

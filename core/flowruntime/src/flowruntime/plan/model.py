@@ -94,6 +94,8 @@ class PlannedNode:
     check_config: Callable[[dict[str, Any]], None] | None
     #: Ports whose values may not be what the port takes, and are looked at for each attempt.
     checked: tuple[tuple[str, CompiledSchema], ...] = ()
+    #: Output ports whose values are looked at before they go on.
+    checked_outputs: tuple[tuple[str, CompiledSchema], ...] = ()
     #: Why the node never runs, e.g. because it is disabled.
     skipped_because: str | None = None
 

@@ -67,12 +67,14 @@ def build_plan(
     names: frozenset[str] = frozenset(),
     on_error: Body | None = None,
     checked: Mapping[int, Mapping[str, CompiledSchema]] = MappingProxyType({}),
+    checked_outputs: Mapping[int, tuple[tuple[str, CompiledSchema], ...]] = MappingProxyType({}),
 ) -> Plan:
     """The plan of a valid workflow. Costs time linear in nodes, connections and references.
 
-    `checked` are the ports of each node whose values are looked at when they come.
+    `checked` are the ports of each node whose values are looked at when they come, `checked_outputs` those whose values
+    are looked at before they go on.
     """
-    return _Wiring(workflow, drafts, ports, outputs, checked).plan(types, names, on_error)
+    return _Wiring(workflow, drafts, ports, outputs, checked=checked, checked_outputs=checked_outputs).plan(types, names, on_error)
 
 
 class _Wiring:
@@ -82,10 +84,13 @@ class _Wiring:
         drafts: Sequence[Draft],
         ports: Sequence[NodePorts],
         outputs: CompiledValue | None,
+        *,
         checked: Mapping[int, Mapping[str, CompiledSchema]],
+        checked_outputs: Mapping[int, tuple[tuple[str, CompiledSchema], ...]],
     ) -> None:
         self.workflow = workflow
         self.checked = checked
+        self.checked_outputs = checked_outputs
         self.drafts = drafts
         self.ports = ports
         self.outputs = outputs
@@ -151,6 +156,7 @@ class _Wiring:
             from_inputs = None if ports.any_input or draft.node_type.trigger else tuple(shape.declared)
         static_config = None if draft.config.dynamic else draft.config.resolve(_NO_ROOTS)
         checked = tuple(self.checked.get(index, _NO_CHECKS).items())
+        checked_outputs = self.checked_outputs.get(index, ())
         return PlannedNode(
             index=index,
             id=node.id,
@@ -184,12 +190,14 @@ class _Wiring:
             effects=effects_of(draft.node_type.effects if node.effects is None else node.effects, draft.written_config),
             at_most_once=node.delivery == "at_most_once",
             checked=checked,
+            checked_outputs=checked_outputs,
             direct=(
                 static_config is not None
                 and draft.fixed is None
                 and not shape.defaults
                 and from_inputs == ()
                 and not checked
+                and not checked_outputs
             ),
             skipped_because="it is disabled" if node.disabled else None,
         )

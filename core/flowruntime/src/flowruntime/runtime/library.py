@@ -205,7 +205,7 @@ class WorkflowLibrary:
             after = page[-1].id
 
     def _missing(self, name: str) -> Problem:
-        if self._store.get(name) is not None:
+        if any(name in (stored.id, stored.name) for stored in self._listed()):
             return Problem(
                 code="workflow.draft",
                 pointer="",

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from flowruntime.testing.clock import ManualClock
-    from flowruntime.testing.suite import CHECKS, Check, Finding, check_pack, conformance
     from flowruntime.testing.harness import NodeHarness, NodeRun, OpenNode, RunningNode, run_node
+    from flowruntime.testing.suite import CHECKS, Check, Finding, check_pack, conformance
 
 __all__ = [
     "CHECKS",

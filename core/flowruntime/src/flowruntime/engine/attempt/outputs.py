@@ -39,6 +39,8 @@ def check_outputs(node: PlannedNode, outputs: Any, inputs: dict[str, Value]) -> 
                 break
         else:
             _check(value, port)
+    if node.checked_outputs:
+        _check_schemas(node, outputs)
     return outputs  # type: ignore[no-any-return]
 
 
@@ -48,6 +50,8 @@ def check_ports(node: PlannedNode, outputs: dict[str, Value]) -> None:
     for port in outputs:
         if ports is not None and port not in ports:
             raise _undeclared(node, port, ports)
+    if node.checked_outputs:
+        _check_schemas(node, outputs)
 
 
 def check_result(value: Value) -> None:
@@ -65,6 +69,17 @@ def _check(value: Value, port: str) -> None:
             code="node.output_value",
             remedy="Return JSON (null, booleans, numbers, strings, lists, dicts with string keys) or a Blob.",
         ) from None
+
+
+def _check_schemas(node: PlannedNode, outputs: dict[str, Value]) -> None:
+    for port, schema in node.checked_outputs:
+        if port in outputs:
+            for problem in schema.problems(outputs[port], "", "output", whose=f" of port {port!r}"):
+                raise FatalNodeError(
+                    f"The node returned what its port does not promise: {problem.message}",
+                    code=problem.code,
+                    remedy=f"Return what {node.type_id!r} declares, or correct what it declares.",
+                )
 
 
 def _undeclared(node: PlannedNode, port: Any, ports: frozenset[str]) -> FatalNodeError:

@@ -137,8 +137,14 @@ class Contents:
             (number,) = self._connection.execute(
                 "INSERT INTO contents (sha256, data) VALUES (?, zeroblob(?)) RETURNING number", (sha256, blob.size)
             ).fetchone()
+            digest = hashlib.sha256()
             with self._connection.blobopen("contents", "data", number) as target:
-                blob.copy_to(cast("Any", target))
+                for part in blob.parts():
+                    digest.update(part)
+                    target.write(part)
+            if digest.digest() != sha256:
+                msg = "it is not what it was"  # and would be given to all who have the same content
+                raise ValueError(msg)  # noqa: TRY301 - told below, as all else
         except (OSError, ValueError) as error:
             self._connection.execute("DELETE FROM contents WHERE sha256 = ?", (sha256,))
             raise StoreError(

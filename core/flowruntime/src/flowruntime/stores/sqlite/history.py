@@ -72,6 +72,7 @@ class History:
         """The executions that began last, the newest first."""
         conditions: list[str] = []
         values: list[Any] = []
+        table = "executions"
         with self._database.snapshot() as reader:
             if before is not None:
                 conditions.append("number < ?")
@@ -79,11 +80,12 @@ class History:
             if status is not None:
                 conditions.append("status = ?")
                 values.append(status)
-                if status not in FINAL_STATUSES:  # so that the index of these is used
+                if status not in FINAL_STATUSES:  # few, while all executions may be very many
+                    table = "executions INDEXED BY executions_unfinished"
                     conditions.append("ended_us IS NULL")
             where = f"WHERE {' AND '.join(conditions)} " if conditions else ""
             rows = reader.execute(
-                "SELECT id, workflow_id, status, seq, started_us, ended_us, owner FROM executions "  # noqa: S608
+                f"SELECT id, workflow_id, status, seq, started_us, ended_us, owner FROM {table} "  # noqa: S608
                 f"{where}ORDER BY number DESC LIMIT ?",
                 (*values, limit),
             ).fetchall()

@@ -7,7 +7,13 @@ from __future__ import annotations
 
 import pytest
 
-pytest.register_assert_rewrite(__name__)  # before they are imported, so that a failed assert says what it compared
+# Before they are imported, so that a failed assert says what it compared.
+pytest.register_assert_rewrite(
+    *[
+        f"{__name__}.{part}"
+        for part in ("access", "executions", "leases", "library", "node_values", "requests", "schedules")
+    ]
+)
 
 from flowruntime.testing.stores.access import AccessSuite  # noqa: E402
 from flowruntime.testing.stores.executions import ExecutionSuite  # noqa: E402

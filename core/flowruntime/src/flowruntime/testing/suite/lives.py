@@ -13,9 +13,9 @@ from flowcore.values import write_json
 from flowruntime.authoring import InstanceContext, Node, Secret, make_handler
 from flowruntime.migrations.running import run_migrate
 from flowruntime.plan import SchemaCache, check_workflow
+from flowruntime.testing.stage import document_of
 from flowruntime.testing.suite.finding import Fault
 from flowruntime.testing.suite.subject import SAVED_NODES, SavedNode, TypeSubject
-from flowruntime.testing.stage import document_of
 
 __all__ = ["has_instances", "has_past", "migrations", "shutdown"]
 

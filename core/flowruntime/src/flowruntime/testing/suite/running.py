@@ -18,9 +18,9 @@ from flowcore.schemas import ANY_SCHEMA, with_defaults
 from flowcore.values import Value, read_json, write_json
 
 from flowruntime.plan.schemas import SchemaCache
+from flowruntime.testing.harness import NodeRun, OpenNode, RunningNode, open_type
 from flowruntime.testing.suite.finding import Fault
 from flowruntime.testing.suite.subject import Example, TypeSubject
-from flowruntime.testing.harness import NodeRun, OpenNode, RunningNode, open_type
 
 if TYPE_CHECKING:
     from contextlib import AbstractAsyncContextManager

@@ -1,0 +1,121 @@
+"""A database with a long history opens, and finds what is left to do, without reading what has ended."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from flowcore.events import ExecutionId
+from flowruntime.stores.processes import this_process
+from flowruntime.stores.sqlite import SqliteStore
+from flowruntime.stores.sqlite.leases import unowned_query
+from flowruntime.testing.stores.samples import ONE, append, completed, create, elsewhere, started
+
+from core.flowruntime.tests.stores.keeping import opened
+
+_ENDED = 100_000
+_EVENTS = 10
+_COPIES = "WITH RECURSIVE copies (n) AS (SELECT 2 UNION ALL SELECT n + 1 FROM copies WHERE n < ?)"
+
+
+@pytest.fixture(scope="module")
+def large(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A million events of executions that have ended, and a few of others before, between and behind them."""
+    path = tmp_path_factory.mktemp("large") / "flow.db"
+    with opened(path) as store:
+        create(store, ExecutionId("template"))
+        append(store, ExecutionId("template"), *[started(seq) for seq in range(2, _EVENTS)], completed(_EVENTS))
+    connection = sqlite3.connect(path)
+    with connection:
+        connection.execute(
+            f"{_COPIES} INSERT INTO executions"  # noqa: S608
+            " (number, id, workflow_id, document, named, status, seq, started_us, ended_us)"
+            " SELECT n, 'e' || n, workflow_id, document, named, status, seq, started_us, ended_us"
+            " FROM copies, executions WHERE number = 1",
+            (_ENDED,),
+        )
+        connection.execute(
+            f"{_COPIES} INSERT INTO events (execution, first_seq, last_seq, checksum, data)"  # noqa: S608
+            " SELECT n, first_seq, last_seq, checksum, data FROM copies, events WHERE execution = 1",
+            (_ENDED,),
+        )
+    connection.close()
+    with opened(path) as store:
+        create(store, *[ExecutionId(f"left{number}") for number in range(3)], recovery="night")
+        assert sum(summary.seq for summary in store.executions(limit=200_000)) > 1_000_000
+    return path
+
+
+@pytest.fixture
+def store(large: Path) -> Iterator[SqliteStore]:
+    with opened(large) as store:
+        yield store
+
+
+def read_bytes() -> int:
+    """What this process has read of files and all else."""
+    try:
+        lines = Path("/proc/self/io").read_text().splitlines()
+    except OSError:
+        pytest.skip("needs /proc/self/io")
+    return int(lines[0].removeprefix("rchar: "))
+
+
+def test_it_opens_and_finds_what_nobody_runs_without_reading_what_has_ended(large: Path) -> None:
+    before = read_bytes()
+    with opened(large) as store:
+        number, _ = store.register(this_process(), lease_seconds=600)
+        assert list(store.unowned(recovery="night")) == ["left0", "left1", "left2"]
+        assert len(store.unowned()) == 3
+        assert store.claim(ExecutionId("left1"), number).token > 0
+        assert len(store.unowned()) == 2
+        assert len(store.executions(status="pending")) == 3
+        assert list(store.requests.waiting(number)) == []
+        store.leave(number)
+    assert read_bytes() - before < 1_000_000
+    assert large.stat().st_size > 20_000_000
+
+
+def test_control_without_the_index_all_of_it_is_read(large: Path, tmp_path: Path) -> None:
+    copy = tmp_path / "flow.db"
+    copy.write_bytes(large.read_bytes())
+    connection = sqlite3.connect(copy)
+    connection.execute("DROP INDEX executions_unfinished")
+    connection.close()
+    before = read_bytes()
+    with opened(copy) as store:
+        assert len(store.unowned()) == 3
+    assert read_bytes() - before > 3_000_000
+
+
+@pytest.mark.parametrize("recovery", [None, "night"])
+def test_what_nobody_runs_is_found_by_the_index_of_what_has_not_ended(store: SqliteStore, recovery: str | None) -> None:
+    query, values = unowned_query([0, 1, 2], recovery, 1000)
+    with store._database.snapshot() as reader:
+        plan = [row[3] for row in reader.execute(f"EXPLAIN QUERY PLAN {query}", values)]
+    assert plan[0] == "SEARCH executions USING INDEX executions_unfinished (owner=?)"
+    assert not any(step.startswith("SCAN") for step in plan)
+
+
+def test_what_this_process_runs_is_not_looked_at_when_others_are_looked_for(tmp_path: Path) -> None:
+    with opened(tmp_path / "flow.db") as store:
+        me, _ = store.register(this_process(), lease_seconds=600)
+        other, _ = store.register(elsewhere("other"), lease_seconds=600)
+        create(store, *[ExecutionId(f"e{number}") for number in range(2_000)], owner=me)
+        create(store, ONE, owner=other)
+        store.leave(other)
+        steps = 0
+
+        def step() -> int:
+            nonlocal steps
+            steps += 1
+            return 0
+
+        with store._database.snapshot() as reader:
+            query, values = unowned_query([0, other], None, 1000)
+            reader.set_progress_handler(step, 1)
+            assert reader.execute(query, values).fetchall() == [(ONE,)]
+            reader.set_progress_handler(None, 1)
+        assert 0 < steps < 1_000

@@ -1,0 +1,116 @@
+"""Controls of the conformance suite: a store with one of its protections switched off fails a test of it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+
+import pytest
+from flowcore.contracts import Change, Owner
+from flowcore.errors import StoreError
+from flowruntime.stores import MemoryStore
+from flowruntime.stores.memory import leases
+from flowruntime.stores.memory.logs import Log
+from flowruntime.stores.memory.node_values import MemoryValues
+from flowruntime.stores.processes import this_process
+from flowruntime.testing.stores import StoreSuite
+from flowruntime.testing.stores.samples import ONE, create
+
+from tests.conformance.store_clocks import StoreClock
+
+
+class Changing(MemoryStore):
+    """Changes what it is given before it keeps it."""
+
+    def __init__(self, change: Callable[[Change], Change]) -> None:
+        super().__init__()
+        self._change = change
+
+    def commit(self, changes: Sequence[Change]) -> list[StoreError | None]:
+        return super().commit([self._change(change) for change in changes])
+
+
+def failed(test: Callable[..., None], *arguments: object) -> None:
+    """The test must fail, of itself or by an error of the store."""
+    with pytest.raises((AssertionError, StoreError, pytest.fail.Exception)):
+        test(*arguments)
+
+
+def another() -> Owner:
+    """A process of this host that there never was."""
+    return replace(this_process("gone"), is_given=False, process_start=1)
+
+
+def running(store: MemoryStore) -> tuple[MemoryStore, int]:
+    """The store, in which this process runs execution ONE."""
+    number, _ = store.register(this_process(), lease_seconds=600)
+    create(store, ONE, owner=number)
+    return store, number
+
+
+def test_without_the_comparison_of_tokens(monkeypatch: pytest.MonkeyPatch) -> None:
+    suite = StoreSuite()
+    suite.test_a_lease_that_is_given_back_can_be_claimed_at_once(MemoryStore())
+    monkeypatch.setattr(Log, "is_held", lambda self, token: True)
+    failed(suite.test_a_lease_that_is_given_back_can_be_claimed_at_once, MemoryStore())
+    failed(suite.test_whoever_creates_an_execution_with_an_owner_runs_it_with_token_1, MemoryStore())
+    failed(suite.test_what_is_quarantined_waits_for_somebody_to_claim_it_by_hand, MemoryStore())
+
+
+def test_without_a_look_at_who_runs_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    suite = StoreSuite()
+    suite.test_what_somebody_runs_is_not_claimed(MemoryStore())
+    monkeypatch.setattr(leases.Leases, "_is_alive", lambda self, number: False)
+    failed(suite.test_what_somebody_runs_is_not_claimed, MemoryStore())
+    failed(suite.test_a_given_name_is_for_one_live_process, MemoryStore(), (True, True))
+
+
+def test_without_a_look_at_processes(monkeypatch: pytest.MonkeyPatch) -> None:
+    suite, gone = StoreSuite(), another()
+    suite.test_the_leases_of_a_process_that_is_gone_are_void_at_once(MemoryStore(), gone)
+    monkeypatch.setattr(leases, "is_gone", lambda owner: False)
+    failed(suite.test_the_leases_of_a_process_that_is_gone_are_void_at_once, MemoryStore(), gone)
+
+
+def test_without_a_clock_that_moves() -> None:
+    suite, clock = StoreSuite(), StoreClock()
+    suite.test_the_leases_of_others_are_void_when_they_run_out(MemoryStore(now_us=clock.now_us), clock.pass_seconds)
+    for test in (
+        suite.test_the_leases_of_others_are_void_when_they_run_out,
+        suite.test_a_process_of_this_host_that_stands_still_loses_its_leases_when_they_run_out,
+        suite.test_whoever_wakes_up_late_keeps_what_nobody_has_claimed,
+    ):
+        failed(test, MemoryStore(now_us=lambda: 0), clock.pass_seconds)
+
+
+@pytest.mark.parametrize(
+    ("field", "test"),
+    [
+        ("once", StoreSuite.test_of_what_may_begin_one_execution_only_the_first_begins),
+        ("recovery", StoreSuite.test_what_nobody_runs_comes_oldest_first_and_by_recovery),
+        ("named", StoreSuite.test_an_execution_has_the_documents_that_it_runs_by_name),
+    ],
+)
+def test_with_a_part_of_changes_forgotten(field: str, test: Callable[[StoreSuite, MemoryStore], None]) -> None:
+    test(StoreSuite(), Changing(lambda change: change))
+    failed(test, StoreSuite(), Changing(lambda change: change._replace(**{field: None})))
+
+
+def test_with_answers_forgotten() -> None:
+    test = StoreSuite().test_requests_are_answered_with_the_events_that_came_of_them
+    store, owner = running(Changing(lambda change: change))
+    test(store, store.requests, owner)
+    store, owner = running(Changing(lambda change: change._replace(answers=None)))
+    failed(test, store, store.requests, owner)
+
+
+def test_without_a_comparison_of_values(monkeypatch: pytest.MonkeyPatch) -> None:
+    suite = StoreSuite()
+    suite.test_a_text_is_set_if_nobody_has_changed_it(MemoryValues())
+
+    def compare_nothing(self: MemoryValues, scope: str, key: str, expected: str | None, text: str | None) -> bool:
+        self.put(scope, key, text)
+        return True
+
+    monkeypatch.setattr(MemoryValues, "compare_and_set", compare_nothing)
+    failed(suite.test_a_text_is_set_if_nobody_has_changed_it, MemoryValues())
