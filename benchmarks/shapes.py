@@ -22,6 +22,7 @@ __all__ = [
     "one_delay",
     "prepared",
     "side_by_side",
+    "strict_chain",
 ]
 
 Document: TypeAlias = dict[str, Any]
@@ -67,12 +68,23 @@ async def task(value: dict[str, Any], *, seconds: float) -> dict[str, Any]:
     return value
 
 
-NODES = (noop, join, step, nap, context_nap, task)
+@node("local.effect", effects="write")
+async def effect(value: dict[str, Any]) -> dict[str, Any]:
+    """Pass a small object on, as if something had happened outside."""
+    return value
+
+
+NODES = (noop, join, step, nap, context_nap, task, effect)
 
 
 def chain(count: int) -> Document:
     """Nodes one after the other."""
     return _document("chain", [{"id": f"n{i}", "node_type": "local.noop"} for i in range(count)], _line(count))
+
+
+def strict_chain(count: int) -> Document:
+    """A chain of nodes with side effects."""
+    return _document("strict", [{"id": f"n{i}", "node_type": "local.effect"} for i in range(count)], _line(count))
 
 
 def configured_chain(count: int) -> Document:

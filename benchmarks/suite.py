@@ -6,6 +6,7 @@ import sys
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Final, TypeAlias
 
+from benchmarks.durable import measure_durable
 from benchmarks.following import measure_followers
 from benchmarks.measuring import Scale
 from benchmarks.planning import measure_plans
@@ -32,6 +33,7 @@ BENCHMARKS: Final[dict[str, Benchmark]] = {
     "flow-nodes": measure_command_nodes,
     "followers": measure_followers,
     "waiting": measure_waiting,
+    "durable": measure_durable,
 }
 
 FULL: Final = Scale(rounds=9, section_seconds=0.05, waiting=100_000, quick=False)

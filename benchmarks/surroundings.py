@@ -9,7 +9,7 @@ import tempfile
 import time
 from typing import Any
 
-__all__ = ["surroundings"]
+__all__ = ["fsync_seconds", "surroundings"]
 
 _SYNCS = 20
 
@@ -21,11 +21,11 @@ def surroundings(load_at_start: float) -> dict[str, Any]:
         "cpus": os.cpu_count(),
         "load_at_start": load_at_start,
         "load_at_end": os.getloadavg()[0],
-        "fsync_ms": _fsync_seconds() * 1000,
+        "fsync_ms": fsync_seconds() * 1000,
     }
 
 
-def _fsync_seconds() -> float:
+def fsync_seconds() -> float:
     """The median time until 4 KiB more of a temporary file are on the disk."""
     taken: list[float] = []
     with tempfile.TemporaryFile() as file:

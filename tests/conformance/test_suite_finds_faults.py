@@ -84,16 +84,28 @@ def test_without_a_clock_that_moves() -> None:
 
 
 @pytest.mark.parametrize(
-    ("field", "test"),
+    ("forget", "test"),
     [
-        ("once", StoreSuite.test_of_what_may_begin_one_execution_only_the_first_begins),
-        ("recovery", StoreSuite.test_what_nobody_runs_comes_oldest_first_and_by_recovery),
-        ("named", StoreSuite.test_an_execution_has_the_documents_that_it_runs_by_name),
+        (
+            lambda change: change._replace(once=None),
+            StoreSuite.test_of_what_may_begin_one_execution_only_the_first_begins,
+        ),
+        (
+            lambda change: change._replace(recovery=None),
+            StoreSuite.test_what_nobody_runs_comes_oldest_first_and_by_recovery,
+        ),
+        (
+            lambda change: change._replace(named=None),
+            StoreSuite.test_an_execution_has_the_documents_that_it_runs_by_name,
+        ),
     ],
+    ids=["once", "recovery", "named"],
 )
-def test_with_a_part_of_changes_forgotten(field: str, test: Callable[[StoreSuite, MemoryStore], None]) -> None:
+def test_with_a_part_of_changes_forgotten(
+    forget: Callable[[Change], Change], test: Callable[[StoreSuite, MemoryStore], None]
+) -> None:
     test(StoreSuite(), Changing(lambda change: change))
-    failed(test, StoreSuite(), Changing(lambda change: change._replace(**{field: None})))
+    failed(test, StoreSuite(), Changing(forget))
 
 
 def test_with_answers_forgotten() -> None:

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from apps.flowcli.tests.flow_command import NODES, Flow, chain, node
+from apps.flowcli.tests.screen import run_on_terminal
 
 DB = ("--db", "sqlite:///flow.db")
 GREET: dict[str, Any] = {
@@ -273,6 +274,27 @@ def test_a_diff_shows_what_came_and_changed_and_where(flow_inside: Flow) -> None
     back = flow_inside("workflows", "diff", "greet", "--from", "2", "--to", "1", *DB).out.splitlines()
     assert "- node 'log' (debug.log)" in back
     assert "    - /nodes/0/timeout_ms: 50" in back
+
+
+def test_a_diff_has_colours_on_a_terminal_unless_they_are_not_wanted(flow: Flow) -> None:
+    add(flow, GREET)
+    add(flow, CHANGED)
+    command = flow.command("workflows", "diff", "greet", *DB)
+    environment = {**flow.environment, "TERM": "xterm"}
+    shown = run_on_terminal(command, folder=flow.folder, environment=environment)
+    assert shown.colours == {"32", "33"}
+    assert "+ node 'log' (debug.log)" in shown.screen
+    plain = run_on_terminal(command, folder=flow.folder, environment={**environment, "NO_COLOR": "1"})
+    assert plain.colours == set()
+
+
+def test_a_run_by_name_is_shown_live_on_a_terminal(flow: Flow) -> None:
+    add(flow, GREET)
+    environment = {**flow.environment, "TERM": "xterm"}
+    shown = run_on_terminal(flow.command("run", "Greet", *DB), folder=flow.folder, environment=environment)
+    assert shown.code == 0
+    assert any("text" in line for line in shown.screen)
+    assert '"greeting": "Hello, you!"' in shown.text
 
 
 def test_a_diff_as_json_has_values_and_pointers(flow_inside: Flow) -> None:

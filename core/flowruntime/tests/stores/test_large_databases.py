@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from flowcore.contracts import Change
 from flowcore.events import ExecutionId
 from flowruntime.stores.processes import this_process
 from flowruntime.stores.sqlite import SqliteStore
 from flowruntime.stores.sqlite.leases import unowned_query
-from flowruntime.testing.stores.samples import ONE, append, completed, create, elsewhere, started
+from flowruntime.testing.stores.samples import ONE, WORKFLOW, append, completed, create, elsewhere, first, started
 
 from core.flowruntime.tests.stores.keeping import opened
 
@@ -99,23 +100,50 @@ def test_what_nobody_runs_is_found_by_the_index_of_what_has_not_ended(store: Sql
     assert not any(step.startswith("SCAN") for step in plan)
 
 
+def steps_of(store: SqliteStore, call: Callable[[], object]) -> int:
+    """How many steps of SQLite's machine a call takes, which does not depend on the machine."""
+    steps = 0
+
+    def step() -> int:
+        nonlocal steps
+        steps += 1
+        return 0
+
+    reader = store._database._reader
+    assert reader is not None
+    reader.set_progress_handler(step, 1)
+    try:
+        call()
+    finally:
+        reader.set_progress_handler(None, 1)
+    return steps
+
+
 def test_what_this_process_runs_is_not_looked_at_when_others_are_looked_for(tmp_path: Path) -> None:
     with opened(tmp_path / "flow.db") as store:
         me, _ = store.register(this_process(), lease_seconds=600)
         other, _ = store.register(elsewhere("other"), lease_seconds=600)
-        create(store, *[ExecutionId(f"e{number}") for number in range(2_000)], owner=me)
+        runs = [Change(ExecutionId(f"e{number}"), [first()], WORKFLOW, owner=me) for number in range(2_000)]
+        assert not any(store.commit(runs))
         create(store, ONE, owner=other)
         store.leave(other)
-        steps = 0
+        assert list(store.unowned()) == [ONE]
+        assert steps_of(store, store.unowned) < 1_000
 
-        def step() -> int:
-            nonlocal steps
-            steps += 1
-            return 0
 
-        with store._database.snapshot() as reader:
-            query, values = unowned_query([0, other], None, 1000)
-            reader.set_progress_handler(step, 1)
-            assert reader.execute(query, values).fetchall() == [(ONE,)]
-            reader.set_progress_handler(None, 1)
-        assert 0 < steps < 1_000
+def test_requests_that_were_answered_are_not_looked_at_when_new_ones_are_looked_for(tmp_path: Path) -> None:
+    with opened(tmp_path / "flow.db") as store:
+        me, _ = store.register(this_process(), lease_seconds=600)
+        create(store, ONE, owner=me)
+        number = store.requests.put(ONE, "signal", {"name": "go", "value": 1})
+        append(store, ONE, token=1, answers={number: None})
+        connection = sqlite3.connect(tmp_path / "flow.db")
+        with connection:
+            for _ in range(12):
+                connection.execute(
+                    "INSERT INTO requests (execution, kind, body, answer, answered_us)"
+                    " SELECT execution, kind, body, answer, answered_us FROM requests"
+                )
+        connection.close()
+        assert list(store.requests.waiting(me)) == []
+        assert steps_of(store, lambda: store.requests.waiting(me)) < 1_000

@@ -223,7 +223,8 @@ def _labelled_file(name: str) -> tuple[str, Workflow]:
     from flowruntime.registry import Registry
 
     embedded = embed_files(read_source(name, what="workflow"), folder_of(name), Registry.discover())
-    return name, parse_workflow(embedded.document, allow_draft=True)
+    label = "stdin" if name == STDIN else name
+    return label, parse_workflow(embedded.document, allow_draft=True)
 
 
 def _document(stored: StoredWorkflow) -> Workflow:

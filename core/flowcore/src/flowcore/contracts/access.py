@@ -26,7 +26,7 @@ class TokenStore(Protocol):
     """Tokens by name."""
 
     def put(self, token: StoredToken) -> None:
-        """Keep a token. Raises StoreError, `token.exists`, when there is one of that name."""
+        """Keep a token. Raises StoreError, `token.exists`, when there is one of that name or with that hash."""
         ...
 
     def find(self, sha256: bytes) -> StoredToken | None:

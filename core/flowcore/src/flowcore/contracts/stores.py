@@ -69,11 +69,11 @@ class Change(NamedTuple):
     """The next events of one execution, and what becomes of what stands beside them.
 
     With a `workflow` it is a new one, which begins with event 1; `owner` is the number of who runs it from the
-    beginning (its token is 1 then; without an owner it is `pending`, with token 0), `recovery` the name under which runtimes take it up by themselves when its owner is
-    gone, and `once` a `(scope, key)` that no execution may have been created with before (`store.seen`): a due time,
-    the id of a delivery, an idempotency key. Later changes carry the `token` of the lease; one that is not the
-    latest, or that was given back, is refused (`lease.lost`). What was never claimed is changed with token 0. `status`
-    is what the execution is after these events unless they end it.
+    beginning (its token is 1 then; without an owner it is `pending`, with token 0), `recovery` the name under which
+    runtimes take it up by themselves when its owner is gone, and `once` a `(scope, key)` that no execution may have
+    been created with before (`store.seen`): a due time, the id of a delivery, an idempotency key. Later changes carry
+    the `token` of the lease; one that is not the latest, or that was given back, is refused (`lease.lost`). What was
+    never claimed is changed with token 0. `status` is what the execution is after these events unless they end it.
     `answers` are the requests that came to be answered by these events, with the error object of those that failed.
     Without events it changes only what stands beside them; of an execution that has ended, nothing.
     """
@@ -188,11 +188,11 @@ class Store(Protocol):
         ...
 
     def keep_alive(self, number: int) -> bool:
-        """Renew all leases of an owner. False when they ran out meanwhile and somebody may have claimed them: they
-        are renewed all the same, as far as nobody has.
+        """Renew all leases of an owner. False when they ran out meanwhile, and somebody may have claimed them.
 
-        Raises StoreError, `owner.unknown`, for one that left, or whose leases ran out and whose given name another
-        process has registered since: it has to register anew, and what it ran is lost to it.
+        They are renewed all the same, as far as nobody has. Raises StoreError, `owner.unknown`, for one that
+        left, or whose leases ran out and whose given name another process has registered since: it has to register
+        anew, and what it ran is lost to it.
         """
         ...
 

@@ -74,7 +74,9 @@ def build_plan(
     `checked` are the ports of each node whose values are looked at when they come, `checked_outputs` those whose values
     are looked at before they go on.
     """
-    return _Wiring(workflow, drafts, ports, outputs, checked=checked, checked_outputs=checked_outputs).plan(types, names, on_error)
+    return _Wiring(workflow, drafts, ports, outputs, checked=checked, checked_outputs=checked_outputs).plan(
+        types, names, on_error
+    )
 
 
 class _Wiring:

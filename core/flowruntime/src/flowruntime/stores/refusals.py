@@ -118,9 +118,9 @@ def workflow_changed(workflow_id: str, expected: int, latest: int) -> StoreError
 
 
 def token_exists(name: str) -> StoreError:
-    """Tokens are told apart by their names."""
+    """Tokens are told apart by their names, and found by their hashes."""
     return StoreError(
-        f"There is a token {name!r} already.",
+        f"There is a token {name!r} already, or the same token under another name.",
         code="token.exists",
         remedy="Give the new one another name, or revoke that one: `flow tokens revoke`.",
     )

@@ -19,7 +19,7 @@ class MemoryTokens:
 
     def put(self, token: StoredToken) -> None:
         """Keep a token."""
-        if token.name in self._tokens:
+        if token.name in self._tokens or self.find(token.sha256) is not None:
             raise token_exists(token.name)
         self._tokens[token.name] = token
 

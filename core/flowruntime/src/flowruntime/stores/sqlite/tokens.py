@@ -27,7 +27,7 @@ class SqliteTokens:
         with self._database.transaction() as connection:
             made = connection.execute(
                 "INSERT INTO tokens (name, sha256, role, grants, created_us, expires_us, used_us)"
-                " VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT (name) DO NOTHING",
+                " VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING",
                 (
                     token.name,
                     token.sha256,
