@@ -7,12 +7,15 @@ from typing import Any
 
 import httpx
 import jmespath
+from flowcore.contracts import ValueStore
 from flowcore.events import NodeEventType
 from flowcore.nodes import NodeType
 from flowcore.schemas import X_EXPRESSION, fields_marked, with_defaults
 from flowcore.values import FrozenDict, Value
 from flowcore.workflows import Workflow, WorkflowId
-from flowruntime.authoring import Context, Expression, Secret, Wait, Woken, definition_of, make_handler
+from flowruntime.authoring import Context, Expression, NodeStore, Secret, Wait, Woken, definition_of, make_handler
+from flowruntime.authoring.functions import Moment
+from flowruntime.stores import MemoryStore
 
 __all__ = ["Attempt", "attempt", "node_type_of"]
 
@@ -35,6 +38,9 @@ class Attempt:
     #: What the node waited for; it is woken at once.
     waits: list[Wait] = field(default_factory=list)
 
+    #: What nodes keep across executions.
+    values: ValueStore = field(default_factory=lambda: MemoryStore().values)
+
     @property
     def info(self) -> dict[str, Any]:
         return {"execution_id": self.execution_id, "started_at": "2026-01-01T00:00:00Z"}
@@ -50,6 +56,12 @@ class Attempt:
 
     def state(self, ctx: Context) -> dict[str, Value]:
         return {}
+
+    def moment_of(self, ctx: Context) -> Moment:
+        return Moment(now_us=self.now_us(), execution_id=self.execution_id, path=ctx.path, node_id=ctx.node_id)
+
+    def store(self, ctx: Context) -> NodeStore:
+        return NodeStore(self.values, ctx.node_id, is_blocking=False)
 
     def now_us(self) -> int:
         return 1_700_000_000_000_000

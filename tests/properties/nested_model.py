@@ -26,7 +26,7 @@ from flowcore.events import (
 
 from tests.properties.random_nested import CONTAINERS, Nested, Played, script_of
 
-__all__ = ["Undetermined", "check_shape", "expected_outputs"]
+__all__ = ["Shape", "Undetermined", "check_shape", "expected_outputs"]
 
 _ENDS = (NodeCompleted, NodeFailed, NodeSkipped, NodeCancelled)
 _NO_LIMIT = 10**9
@@ -59,7 +59,7 @@ def node_of(document: dict[str, Any], node_id: str) -> dict[str, Any]:
 # --- what holds for every log -------------------------------------------------------------------------
 
 
-class _Shape:
+class Shape:
     """Where every node stands, by path and id, as far as the log has been read."""
 
     def __init__(self, trouble: Nested) -> None:
@@ -203,7 +203,7 @@ class _Shape:
 
 def check_shape(trouble: Nested, played: Played) -> None:
     """Raises AssertionError where the log is not gapless, or what it tells cannot be."""
-    shape = _Shape(trouble)
+    shape = Shape(trouble)
     cancels = [seq for seq, _, happening, taken in played.happened if happening.signal is None and taken]
     before_us = 0
     for number, event in enumerate(played.log, start=1):

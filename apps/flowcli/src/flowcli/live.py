@@ -54,6 +54,7 @@ class LiveView:
     """A tree of the workflow's nodes on stderr, which stays there when the run has ended."""
 
     tells_failures = False
+    shows_the_past = True
 
     def __init__(self, workflow: Workflow) -> None:
         self._name = printable(workflow.name)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from typing import Final, Literal
+from typing import Final
 
 from flowcore.events import ErrorObject
 from flowcore.values import Value, write_json
@@ -12,21 +12,22 @@ from flowcli.errors import tell
 from flowcli.exit_codes import FAILED, INTERRUPTED, SUCCESS
 from flowcli.running import Ended
 from flowcli.terminal import has_colours, printable, say, write_data
-from flowcli.watching import failure_words
+from flowcli.watching import Form, failure_words
 
-__all__ = ["Form", "tell_outcome"]
-
-#: What goes to stdout: the outputs, the whole result as JSON, or nothing after the events.
-Form = Literal["outputs", "json", "events"]
+__all__ = ["tell_outcome"]
 
 #: Colouring more than this takes longer than reading it.
 _MOST_COLOURED: Final = 100_000
 _MOST_FRAMES: Final = 3
 
 
-def tell_outcome(ended: Ended, form: Form, *, failures_told: bool) -> int:
-    """Tell it; gives the exit code."""
+def tell_outcome(ended: Ended, form: Form, db: str | None) -> int:
+    """Tell it; gives the exit code. `db` is the database if it is not the default one."""
     result = ended.result
+    if result is None:
+        from flowcli.resting import tell_rest  # rare
+
+        return tell_rest(ended.execution_id, form, db)
     if form == "json":
         write_data(write_json(result.to_json(), indent=2) + "\n")
     fatal = result.error["node_id"] if result.error is not None else None
@@ -34,7 +35,7 @@ def tell_outcome(ended: Ended, form: Form, *, failures_told: bool) -> int:
         if failure.then == "stop":
             if failure.node_id != fatal:
                 _tell_failure(failure.error)
-        elif not failures_told:
+        elif not ended.failures_told:
             tell("warning", "yellow", f"Node {failure.node_id!r} {failure_words(failure)}", code="", remedy="")
     match result.status:
         case "succeeded":

@@ -3,19 +3,24 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 from collections.abc import AsyncIterator, Callable
-from typing import Any, Protocol, TypeAlias
+from typing import Any, Literal, Protocol, TextIO, TypeAlias
 
 import anyio
 import anyio.to_thread
 from flowcore.events import Event, NodeEvent, NodeFailed, NodeRetrying, to_wire
 from flowcore.values import write_json
+from flowcore.workflows import Workflow
 from flowruntime.journal import HistoryGap
 
 from flowcli.durations import duration_text
-from flowcli.terminal import printable, say, styled
+from flowcli.terminal import is_lively, printable, say, styled, write_data
 
-__all__ = ["EventLines", "PlainLines", "Told", "Watcher", "failure_words"]
+__all__ = ["EventLines", "Form", "PlainLines", "Told", "Watcher", "failure_words", "watcher_for"]
+
+#: What goes to stdout: the outputs, the whole result as JSON, or nothing after the events.
+Form: TypeAlias = Literal["outputs", "json", "events"]
 
 #: What a follower of an execution is told.
 Told: TypeAlias = Event | HistoryGap
@@ -28,6 +33,8 @@ class Watcher(Protocol):
 
     #: Whether failures that the workflow outlives are among what it shows.
     tells_failures: bool
+    #: Whether it shows the whole of an execution that is resumed, and not only what is new.
+    shows_the_past: bool
 
     async def watch(self, execution_id: str, events: AsyncIterator[Told]) -> None:
         """Show all events; returns after the last one, or earlier when nobody looks any more."""
@@ -38,6 +45,7 @@ class PlainLines:
     """Lines on stderr for logs, and for terminals that cannot move their cursor: what nodes say, what goes wrong."""
 
     tells_failures = True
+    shows_the_past = False
 
     async def watch(self, execution_id: str, events: AsyncIterator[Told]) -> None:  # noqa: ARG002 - they name nodes
         """Say a line for each event that people want to know of."""
@@ -65,6 +73,7 @@ class EventLines:
     """
 
     tells_failures = False
+    shows_the_past = False
 
     def __init__(self, write: Callable[[str], bool]) -> None:
         self._write = write
@@ -89,6 +98,17 @@ class EventLines:
             if not await anyio.to_thread.run_sync(self._write, text):
                 watching.cancel()
                 return
+
+
+def watcher_for(form: Form, workflow: Workflow, data: TextIO) -> Watcher:
+    """Who watches a run: events go to `data`, which is stdout; else the nodes are shown on stderr."""
+    if form == "events":
+        return EventLines(functools.partial(write_data, stream=data))
+    if is_lively():
+        from flowcli.live import LiveView  # brings rich, which is dear
+
+        return LiveView(workflow)
+    return PlainLines()
 
 
 def failure_words(event: NodeFailed) -> str:

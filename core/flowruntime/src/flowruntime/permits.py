@@ -1,14 +1,23 @@
-"""Holds which distributions the operator lets into this process, known before anything of theirs is imported.
+"""Holds which distributions may load into this process and where plugins are, before anything of theirs is imported.
 
-The registry reads it from flow.toml, the hooks ask for it. Part of the warm path: imports nothing.
+The registry reads it from flow.toml and from metadata, the hooks ask for it. Part of the warm path: imports nothing.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, TypeAlias
 
-__all__ = ["OWN_DISTRIBUTIONS", "Permits", "Rules", "hold_permits", "normalized", "permits_held"]
+__all__ = [
+    "OWN_DISTRIBUTIONS",
+    "Permits",
+    "Rules",
+    "hold_permits",
+    "hold_points",
+    "normalized",
+    "permits_held",
+    "points_held",
+]
 
 #: Whether a distribution may load. Two that are equal must answer alike.
 Permits: TypeAlias = Callable[[str], bool]
@@ -72,13 +81,25 @@ def normalized(distribution: str) -> str:
 
 
 _held: list[Permits] = [Rules()]
+_points: list[Sequence[Sequence[Any]]] = []
 
 
 def hold_permits(permits: Permits) -> None:
     """Say which distributions may load into this process; counts for what is loaded after it."""
     _held[:] = [permits]
+    _points.clear()
+
+
+def hold_points(points: Sequence[Sequence[Any]]) -> None:
+    """Say which plugins there are, of those that may load: rows of `flowruntime.hooks.PluginPoint`."""
+    _points[:] = [points]
 
 
 def permits_held() -> Permits:
     """The permits that were said last; at first everything may load."""
     return _held[0]
+
+
+def points_held() -> Sequence[Sequence[Any]] | None:
+    """The plugins that were said last; None when nobody has looked."""
+    return _points[0] if _points else None

@@ -279,3 +279,14 @@ def test_a_definition_cannot_be_changed() -> None:
     assert definition is not None
     with pytest.raises(dataclasses.FrozenInstanceError):
         definition.id = "other"  # type: ignore[misc]
+
+
+def test_a_text_on_the_result_describes_its_port() -> None:
+    @node("text.twice", effects="pure")
+    def twice(text: str) -> Annotated[str, "The text, twice."]:
+        return text * 2
+
+    definition = definition_of(twice)
+    assert definition is not None
+    (port,) = definition.node_type(type_id="text.twice", implementation="m:twice").outputs.ports
+    assert (port.name, port.description, port.schema) == ("result", "The text, twice.", {"type": "string"})

@@ -200,3 +200,41 @@ def test_inputs_that_the_called_workflow_requires_are_asked_for_before_anything_
     with pytest.raises(WorkflowInvalid, match="'url'"):
         made.run_sync(calling("give"))
     assert made.run_sync(calling("give"), {"url": "x"}).status == "succeeded"
+
+
+async def test_a_workflow_runs_by_its_name_without_a_database_too() -> None:
+    async with runtime() as made:
+        made.workflows.add(giving(1))
+        assert (await made.run("Give")).node_outputs == {"g": {"result": 1}}
+        made.workflows.add(giving(2))
+        assert (await made.run("give")).node_outputs == {"g": {"result": 2}}
+        with pytest.raises(WorkflowInvalid, match="There is no workflow 'gone' in the library"):
+            await made.run("gone")
+
+
+async def test_inputs_and_triggers_of_a_run_by_name_are_checked() -> None:
+    child = {**giving(1), "inputs": {"properties": {"url": {}}, "required": ["url"]}}
+    async with runtime() as made:
+        made.workflows.add(child)
+        with pytest.raises(WorkflowInvalid, match=r"'url'|\"url\""):
+            await made.run("give")
+        with pytest.raises(WorkflowInvalid, match="no trigger node 't'"):
+            await made.run("give", {"url": "x"}, trigger="t")
+
+
+def test_versions_count_and_the_same_document_again_makes_none() -> None:
+    library = runtime().workflows
+    versions = [library.put(giving(value)).stored.version for value in (1, 1, 2, 1)]
+    assert versions == [1, 1, 2, 3]
+    found = library.find("Give")
+    assert found is not None
+    assert found.version == 3
+
+
+def test_a_name_that_is_about_to_change_counts_as_it_will_be() -> None:
+    library = runtime().workflows
+    library.add(giving(1, name="old"))
+    with pytest.raises(WorkflowInvalid, match="There is no workflow 'old'"):
+        library.add_all([giving(1, name="new"), calling("old", id="caller")])
+    library.add_all([giving(1, name="new"), calling("new", id="caller")])
+    assert library.names() == ("caller", "give", "Call new", "new")

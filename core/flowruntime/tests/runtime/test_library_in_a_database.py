@@ -11,6 +11,7 @@ import pytest
 from flowcore.errors import StoreError, WorkflowInvalid
 from flowcore.events import WorkflowStarted
 from flowruntime import Runtime
+from flowruntime.authoring import Context, Node, Port, node
 
 from tests.engine_nodes import ALL, workflow
 
@@ -101,6 +102,15 @@ async def test_what_another_process_has_changed_counts_for_the_next_start(url: s
         assert runtime.workflows.find("give").version == 2  # type: ignore[union-attr]
 
 
+async def test_a_check_before_a_change_of_another_process_does_not_outlive_it(url: str) -> None:
+    async with Runtime(url, nodes=ALL) as runtime:
+        runtime.workflows.add(giving(1))
+        checked = runtime.check(calling("give")).workflow
+        assert checked is not None
+        put_elsewhere(url, 2)
+        assert (await runtime.run(checked)).outputs == {"got": 2}
+
+
 async def test_an_execution_has_the_version_on_which_it_was_compiled(url: str) -> None:
     async with Runtime(url, nodes=ALL) as runtime:
         runtime.workflows.add(giving(1))
@@ -173,6 +183,25 @@ async def test_a_draft_that_could_not_be_kept_as_it_is_is_refused(url: str, fiel
         with pytest.raises(WorkflowInvalid, match="cannot be kept as it is"):
             runtime.workflows.put({**giving(1), **field}, draft=True)
         assert len(runtime.workflows) == 0
+
+
+async def test_node_instances_live_on_while_their_workflow_stays_the_same(url: str) -> None:
+    @node("local.counting", inputs=[], outputs=[Port(name="count")])
+    class Counting(Node):
+        """Counts its attempts."""
+
+        count = 0
+
+        async def execute(self, ctx: Context) -> dict[str, int]:
+            self.count += 1
+            return {"count": self.count}
+
+    async with Runtime(url, nodes=[*ALL, Counting]) as runtime:
+        runtime.workflows.add(workflow({"n": "counting"}, id="counting"))
+        counts = [(await runtime.run("counting")).node_outputs["n"]["count"] for _ in range(2)]
+        put_elsewhere(url, 1)  # another workflow
+        counts.append((await runtime.run("counting")).node_outputs["n"]["count"])
+    assert counts == [1, 2, 3]
 
 
 async def test_who_expects_another_version_is_refused(url: str) -> None:

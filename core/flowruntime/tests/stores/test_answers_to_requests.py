@@ -10,7 +10,9 @@ from flowcore.contracts import Store
 from flowcore.errors import StoreError
 from flowruntime.stores import MemoryStore
 from flowruntime.stores.sqlite import SqliteStore
-from flowruntime.testing.stores.samples import ONE, append, create
+from flowruntime.testing.stores.samples import ONE, append, create, refusal, started
+
+from core.flowruntime.tests.stores.keeping import opened
 
 _HOUR_US = 3_600_000_000
 
@@ -34,3 +36,13 @@ def test_an_answer_is_kept_for_a_day(tmp_path: Path, kind: str) -> None:
     assert caught.value.code == "request.unknown"
     assert store.requests.answered(waiting) is None  # what nobody has answered waits on
     store.close()
+
+
+def test_with_an_answer_that_is_no_json_none_of_the_change_is_kept(tmp_path: Path) -> None:
+    with opened(tmp_path / "flow.db") as store:
+        create(store, ONE)
+        number = store.requests.put(ONE, "signal", {"name": "go", "value": 1})
+        assert refusal(store, ONE, started(2), answers={number: {"code": object()}}) == "store.not_json"
+        assert len(store.read(ONE).events) == 1
+        assert store.requests.answered(number) is None
+        append(store, ONE, started(2), answers={number: None})

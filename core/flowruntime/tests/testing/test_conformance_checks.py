@@ -212,6 +212,28 @@ def test_an_example_that_fails_on_purpose_says_its_code(tmp_path: Path) -> None:
     assert "and it succeeds" in only_finding(write_project(tmp_path, "never", never)).message
 
 
+ASKING = (
+    HEAD
+    + '''
+@node("NAME.title", **SAID, effects="read", examples=[
+    {"title": "A title", "answer": ANSWER, "outputs": {"result": "Ada 203 x"}}
+])
+async def title(ctx: Context) -> Annotated[str, "The title."]:
+    """Reads a title."""
+    answer = await ctx.http.get("https://example.com")
+    return f"{answer.json()['title']} {answer.status_code} {answer.headers.get('a')}"
+'''
+)
+
+
+def test_an_example_says_what_servers_answer(tmp_path: Path) -> None:
+    answer = '{"status": 203, "json": {"title": "Ada"}, "headers": {"a": "x"}}'
+    assert check_pack(write_project(tmp_path, "asks", ASKING.replace("ANSWER", answer))).findings == ()
+    wrong = answer.replace('"json"', '"body"')
+    found = check_pack(write_project(tmp_path, "asks_wrongly", ASKING.replace("ANSWER", wrong))).findings
+    assert found[0].message == "Its answer is none that a server could give."
+
+
 def test_an_example_that_needs_something_is_not_run(tmp_path: Path) -> None:
     code = GOOD.replace('"outputs": {"result": 8}', '"needs": "a second universe"').replace("return", "raise")
     report = check_pack(write_project(tmp_path, "needs", code))

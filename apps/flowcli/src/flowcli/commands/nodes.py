@@ -143,7 +143,12 @@ def _table(rows: Sequence[TypeRow], width: int | None) -> str:
 
 
 def _version(row: TypeRow) -> str:
-    return f"v{row.version}" if row.stability == "stable" else f"v{row.version} {row.stability}"
+    words = [f"v{row.version}"]
+    if row.dynamic:
+        words.append("dynamic")
+    if row.stability != "stable":
+        words.append(row.stability)
+    return " ".join(words)
 
 
 def _summary(row: TypeRow) -> str:

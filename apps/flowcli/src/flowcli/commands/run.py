@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import argparse
 import contextlib
-import functools
 import sys
-from collections.abc import Sequence
-from typing import Any, TextIO
+from collections.abc import Iterator, Sequence
+from typing import Any
 
 import anyio
 from flowcore.documents import write_workflow
@@ -22,18 +21,15 @@ from flowcli.errors import problem_line
 from flowcli.given import read_inputs, with_vars
 from flowcli.library import names_in, open_library
 from flowcli.local_nodes import read_nodes
-from flowcli.outcome import Form, tell_outcome
+from flowcli.outcome import tell_outcome
 from flowcli.parser import Parser
-from flowcli.running import Chosen, run_workflow
+from flowcli.running import Chosen, own_name, run_workflow
 from flowcli.sources import STDIN, folder_of, is_source, read_source
-from flowcli.terminal import is_lively, say, styled, write_data
+from flowcli.terminal import say, styled
 from flowcli.usage import UsageError
-from flowcli.watching import EventLines, PlainLines, Watcher
+from flowcli.watching import Form, watcher_for
 
 __all__ = ["add_arguments", "run"]
-
-#: Keeps nothing: what is kept is of use once it can be resumed.
-_DEFAULT_DB = MEMORY
 
 
 def add_arguments(parser: Parser) -> None:
@@ -50,9 +46,9 @@ def add_arguments(parser: Parser) -> None:
     forms = parser.add_mutually_exclusive_group()
     forms.add_argument("--json", action="store_true", help="write the whole result as JSON")
     forms.add_argument("--events", action="store_true", help="write each event as a line of JSON as it comes")
-    library = default_url().replace("%", "%%")
+    default = default_url().replace("%", "%%")
     parser.add_argument(
-        "--db", metavar="URL", help=f"where the execution is kept ({_DEFAULT_DB}; with NAME its library, {library})"
+        "--db", metavar="URL", help=f"where the execution is kept, and the library ({default}); {MEMORY} keeps nothing"
     )
     parser.add_argument("--public-net-only", action="store_true", help="refuse nodes every address that is not public")
 
@@ -74,17 +70,30 @@ def run(arguments: argparse.Namespace) -> int:
             start, workflow = _from_library(runtime, arguments)
         else:
             start = workflow = _from_file(runtime, given, arguments.file)
-        return Chosen(workflow=start, watcher=_watcher(form, workflow, data))
+        return Chosen(workflow=start, watcher=watcher_for(form, workflow, data))
 
     # What the code of nodes prints must not get between the data.
-    with contextlib.redirect_stdout(sys.stderr):
+    with contextlib.redirect_stdout(sys.stderr), _offering_memory(is_needed=is_name):
         runtime = Runtime(
-            arguments.db or (default_url() if is_name else _DEFAULT_DB),
+            arguments.db or default_url(),
+            name=own_name(),
             net="public" if arguments.public_net_only else "open",
             nodes=read_nodes(arguments.nodes),
         )
         ended = anyio.run(run_workflow, runtime, choose, inputs, arguments.trigger)
-    return tell_outcome(ended, form, failures_told=ended.failures_told)
+    return tell_outcome(ended, form, arguments.db)
+
+
+@contextlib.contextmanager
+def _offering_memory(*, is_needed: bool) -> Iterator[None]:
+    """Say of a database that cannot be used how to do without, unless it is needed for the workflow itself."""
+    try:
+        yield
+    except StoreError as error:
+        if is_needed or not error.code.startswith("store."):
+            raise
+        remedy = f"{error.remedy} Or run without a database: --db {MEMORY}".lstrip()
+        raise StoreError(error.message, code=error.code, remedy=remedy) from error
 
 
 def _look_up(arguments: argparse.Namespace) -> tuple[bool, list[str]]:
@@ -130,13 +139,3 @@ def _require(plan: Plan | None, problems: Sequence[Problem], message: str) -> Wo
     if plan is None:
         raise WorkflowInvalid(problems, message)
     return plan.workflow
-
-
-def _watcher(form: Form, workflow: Workflow, data: TextIO) -> Watcher:
-    if form == "events":
-        return EventLines(functools.partial(write_data, stream=data))
-    if is_lively():
-        from flowcli.live import LiveView  # brings rich, which is dear
-
-        return LiveView(workflow)
-    return PlainLines()

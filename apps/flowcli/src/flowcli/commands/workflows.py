@@ -12,7 +12,6 @@ from flowcore.documents import differences, parse_workflow, write_workflow
 from flowcore.events import timestamp_text
 from flowcore.values import write_json
 from flowcore.workflows import Workflow
-from flowruntime.runtime import embed_files
 from flowruntime.stores import default_url
 
 from flowcli.difference_lines import difference_lines
@@ -221,6 +220,7 @@ def _is_file(name: str) -> bool:
 def _labelled_file(name: str) -> tuple[str, Workflow]:
     """The workflow in a file, with the files in it, as it would be added."""
     from flowruntime.registry import Registry
+    from flowruntime.runtime import embed_files
 
     embedded = embed_files(read_source(name, what="workflow"), folder_of(name), Registry.discover())
     label = "stdin" if name == STDIN else name

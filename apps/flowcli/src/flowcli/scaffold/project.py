@@ -8,7 +8,7 @@ from pathlib import Path
 
 from flowcore.errors import PackError
 from flowcore.packs import CATALOG_FILE
-from flowruntime.registry.building import packs_of
+from flowruntime.registry import packs_of
 
 from flowcli.scaffold.names import Names, node_name
 from flowcli.usage import UsageError

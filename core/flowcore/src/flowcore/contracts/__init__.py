@@ -1,7 +1,7 @@
 """What flowruntime expects of stores, clocks and observers, as Protocols that anyone may implement.
 
-Each has a conformance suite under `tests/conformance` that every implementation passes. A store is one object with a
-part for each kind of thing that it keeps: `Store` itself keeps executions, `store.workflows` the library, and so on.
+A store is one object with a part for each kind of thing that it keeps: `Store` itself keeps executions,
+`store.workflows` the library, and so on. Every store passes the same tests, `flowruntime.testing.stores`.
 """
 
 from flowcore.contracts.access import (

@@ -150,10 +150,10 @@ class Store(Protocol):
         """Keep several changes, of different executions, as one; for each why it alone was refused, or None.
 
         Refused are an execution that exists (`store.exists`) or was started before (`store.seen`), one of an owner that
-        is not registered (`owner.unknown`), an unknown one (`execution.unknown`), events of one that has ended
-        (`execution.final`), one that somebody else runs by now or that was given back (`lease.lost`), events that do
-        not follow the latest one that is kept (`store.gap`), and what is no JSON (`store.not_json`). When it raises,
-        none of the changes is kept.
+        is not registered (`owner.unknown`), an unknown one (`execution.unknown`), one that somebody else has claimed or
+        that was given back (`lease.lost`), events of one that has ended (`execution.final`), events that do not follow
+        the latest one that is kept (`store.gap`), and what is no JSON (`store.not_json`). When it raises, none of the
+        changes is kept.
         """
         ...
 

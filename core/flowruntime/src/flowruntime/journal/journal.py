@@ -18,6 +18,7 @@ from flowruntime.journal.log import ExecutionLog
 from flowruntime.journal.pages import SharedPages
 from flowruntime.journal.tending import Tending
 from flowruntime.journal.writer import Writer
+from flowruntime.secrets import Net
 
 __all__ = ["LEASE_SECONDS", "Journal"]
 
@@ -32,11 +33,12 @@ class Journal:
     """All executions of one store. Used from the loop's thread.
 
     A store that blocks is written by a thread of its own, between `open` and `close`; what is read of it comes from
-    memory or from another thread, except by `read` and `record`.
+    memory or from another thread, except by `read` and `record`. No event tells what is in the `net`.
     """
 
-    def __init__(self, store: Store) -> None:
+    def __init__(self, store: Store, net: Net | None = None) -> None:
         self.store = store
+        self._net = net
         self._open: dict[ExecutionId, ExecutionLog] = {}
         self._writer: Writer | None = None
         self._tending: Tending | None = None
@@ -135,6 +137,7 @@ class Journal:
             if refused is not None:
                 raise refused
             log = ExecutionLog(execution_id, self.store, seq=1)
+            log.net = self._net
         self._open[execution_id] = log
         return log
 
@@ -254,7 +257,9 @@ class Journal:
     def _durable_log(
         self, execution_id: ExecutionId, writer: Writer, *, token: int, seq: int, creation: Change | None
     ) -> DurableLog:
-        return DurableLog(execution_id, self.store, writer, token=token, seq=seq, creation=creation, on_over=self._over)
+        log = DurableLog(execution_id, self.store, writer, token=token, seq=seq, creation=creation, on_over=self._over)
+        log.net = self._net
+        return log
 
     def _over(self, log: ExecutionLog) -> None:
         self._open.pop(log.execution_id, None)

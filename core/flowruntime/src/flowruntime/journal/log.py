@@ -17,6 +17,8 @@ from flowcore.contracts import Change, Page, Store
 from flowcore.events import ErrorObject, Event, ExecutionId
 
 from flowruntime.bus import Bell
+from flowruntime.journal.masking import masked_event
+from flowruntime.secrets import Net
 
 __all__ = ["BATCH", "ExecutionLog"]
 
@@ -44,6 +46,7 @@ class ExecutionLog:
         "_woken_at",
         "execution_id",
         "listening",
+        "net",
         "pending",
         "seq",
     )
@@ -60,6 +63,8 @@ class ExecutionLog:
         self.seq = seq
         #: Whether somebody is to be woken by the next event.
         self.listening = False
+        #: The secrets that no event may tell.
+        self.net: Net | None = None
         self._bell = Bell()
         self._waiting = 0
         self._woken_at = seq
@@ -88,8 +93,10 @@ class ExecutionLog:
         """What came of a request stands in the log by now, or will never. Nothing comes from outside here."""
 
     def append(self, event: Event) -> None:
-        """Take the next event; its `seq` is one more than the latest."""
+        """Take the next event; its `seq` is one more than the latest. Revealed secrets in its texts are masked."""
         self.seq += 1
+        if self.net is not None and not self.net.is_empty:
+            event = masked_event(event, self.net)
         self.pending.append(event)
         if self.listening or len(self.pending) >= BATCH:
             self.flush()

@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from flowruntime.registry.building import check_catalog, write_catalog
+    from flowruntime.registry.building import check_catalog, packs_of, write_catalog
     from flowruntime.registry.collecting import catalog_of
     from flowruntime.registry.hook_probe import probe_hooks
     from flowruntime.registry.loading import load_nodes_file
@@ -24,6 +24,7 @@ __all__ = [
     "catalog_of",
     "check_catalog",
     "load_nodes_file",
+    "packs_of",
     "probe_hooks",
     "probe_pack",
     "read_settings",
@@ -37,6 +38,7 @@ _HOMES = {
     "catalog_of": "collecting",
     "check_catalog": "building",
     "load_nodes_file": "loading",
+    "packs_of": "building",
     "probe_hooks": "hook_probe",
     "probe_pack": "probing",
     "read_settings": "settings",

@@ -15,8 +15,10 @@ from pathlib import Path
 
 from flowcore.packs import PackProblem
 
-from flowruntime.expressions.functions.known import function_problems
-from flowruntime.permits import Rules, hold_permits
+from flowruntime.expressions.functions.known import collect_functions
+from flowruntime.hooks import collect_observers, collect_providers
+from flowruntime.registry.lookup import Registry
+from flowruntime.registry.settings import PackSettings
 
 __all__ = ["main", "probe_hooks"]
 
@@ -74,8 +76,16 @@ def _ask(distributions: Sequence[str], timeout_seconds: float) -> list[PackProbl
 
 def main(file: str, distributions: Sequence[str]) -> None:
     """Answer, and end the process at once, whatever threads the hooks have left."""
-    hold_permits(Rules(allow=distributions))
-    problems = [problem.to_json() for problem in function_problems()]
+    registry = Registry.discover(settings=PackSettings(allow=tuple(distributions)))
+    found: list[PackProblem] = []
+    if (hooks := registry.hooks) is not None:
+        registry.type_ids()  # asks for node types
+        found = collect_functions(hooks)[1]
+        collect_providers(hooks)
+        collect_observers(hooks)
+    # What is wrong with packs is not asked for here.
+    found += [problem for problem in registry.problems if problem.code.startswith("hooks.")]
+    problems = [problem.to_json() for problem in found]
     unfinished = Path(f"{file}.unfinished")
     unfinished.write_text(json.dumps(problems), encoding="utf-8")
     unfinished.replace(file)

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from flowcore import __version__
 
-from flowruntime.permits import Rules, hold_permits
+from flowruntime.permits import Rules, hold_permits, hold_points
 from flowruntime.registry.places import SAFE_MODE_VARIABLE, absolute_path, cache_directory, settings_file
 from flowruntime.registry.snapshot import Snapshot, read_snapshot, snapshot_name
 
@@ -29,13 +29,15 @@ if TYPE_CHECKING:
     from flowcore.packs import Pack, PackProblem
 
     from flowruntime.authoring import Definition
+    from flowruntime.hooks import Hooks
+    from flowruntime.registry.dynamic import Dynamic, DynamicTypes
     from flowruntime.registry.local import LocalTypes
     from flowruntime.registry.settings import PackSettings
 
 __all__ = ["Registry", "TypeRow"]
 
 #: Another number for every change to what a snapshot holds.
-_SNAPSHOT_FORM = 2
+_SNAPSHOT_FORM = 3
 
 
 class TypeRow(NamedTuple):
@@ -49,10 +51,16 @@ class TypeRow(NamedTuple):
     stability: str
     #: The distribution that brings the type; `local` for one given as an object.
     pack: str
+    #: Whether a plugin made it at run time, and no catalog has it.
+    dynamic: bool = False
 
 
 class Registry:
-    """The node types of one installation at one moment. Never changes; may be used from several threads."""
+    """The node types of one installation at one moment. Never changes; may be used from several threads.
+
+    Plugins that make node types at run time are asked once, when all types are listed or when one is looked for that
+    only they can have.
+    """
 
     def __init__(self, snapshot: Snapshot, local: LocalTypes | None = None) -> None:
         self._snapshot = snapshot
@@ -68,6 +76,9 @@ class Registry:
             self._newest[type_id] = version
         self._node_types: dict[int, NodeType] = {}
         self._definitions: dict[tuple[str, int], Definition] = {}
+        #: Namespace → distribution of the plugins that may make types in it.
+        self._plugged = {namespace: row[0] for row in snapshot.plugins for namespace in row[-1]}
+        self._dynamic: DynamicTypes | None = None
 
     @classmethod
     def discover(
@@ -81,7 +92,7 @@ class Registry:
         """The node types of all packs on the search path (`sys.path` by default); none of them is imported.
 
         `settings` None stands for the `flow.toml` that holds here, and then holds for the hooks of this process
-        too; a malformed one raises InstallationError.
+        too; a malformed one raises InstallationError. With a search path of its own it has plugins of its own.
         Nothing else raises: what is wrong with a pack is in `problems`. `cache_dir` None keeps nothing for
         the next call. An editable pack whose sources are newer than its catalog is imported in a subprocess,
         for `inspect_timeout_seconds` at most.
@@ -118,6 +129,8 @@ class Registry:
             )
         if settings is None:
             hold_permits(_rules_of(snapshot))
+            if search_path is None:
+                hold_points(snapshot.plugins)
         return cls(snapshot)
 
     def with_local(self, nodes: Iterable[object]) -> Registry:
@@ -130,7 +143,17 @@ class Registry:
 
         registry = Registry(self._snapshot, add_local(self._local, nodes))
         registry._node_types, registry._definitions = self._node_types, self._definitions
+        registry._dynamic = self._plugins()
         return registry
+
+    @property
+    def hooks(self) -> Hooks | None:
+        """The plugins of this installation, imported at the first question; None when there are none.
+
+        Takes as long as the plugins take, ten seconds each at most.
+        """
+        plugins = self._plugins()
+        return None if plugins is None else plugins.hooks
 
     @property
     def packs(self) -> tuple[Pack, ...]:
@@ -150,7 +173,10 @@ class Registry:
 
     @property
     def problems(self) -> tuple[PackProblem, ...]:
-        """What is wrong with packs; most have no usable node types because of it."""
+        """What is wrong with packs; most have no usable node types because of it.
+
+        What is wrong with plugins is known once they were asked for something.
+        """
         return tuple(problem for _, problem in self._problems())
 
     @property
@@ -161,29 +187,34 @@ class Registry:
     def rows(self) -> list[TypeRow]:
         """The newest version of every node type, sorted by id."""
         packs = self._snapshot.packs
-        rows = [
-            TypeRow._make([*row[:6], packs[row[6]][0]]) for row in self._snapshot.rows if self._newest[row[0]] == row[1]
-        ]
+        rows = [TypeRow._make([*row[:6], packs[row[6]][0], False]) for row in self._snapshot.rows if self._newest[row[0]] == row[1]]
         for node_type, _ in self._local.values():
             if self._newest[node_type.id] == node_type.version:
-                rows.append(_row_of(node_type))
+                rows.append(_row_of(node_type, node_type.namespace))
+        made = self._made()
+        newest = dict(sorted(made))
+        rows += [
+            _row_of(one.node_type, one.distribution, dynamic=True) for key, one in made.items() if key in newest.items()
+        ]
         rows.sort()
         return rows
 
     def node_types(self) -> Iterator[tuple[NodeType, str]]:
         """Every version of every node type, each with the distribution that brings it; sorted by id and version."""
-        for type_id, version in sorted({**self._rows, **self._local}):
+        for type_id, version in sorted({**self._rows, **self._local, **self._made()}):
             node_type = self.get(type_id, version)
             if node_type is not None:
                 yield node_type, self._pack_of((type_id, version))
 
     def type_ids(self) -> list[str]:
         """The ids of all node types, sorted."""
-        return sorted(self._newest)
+        return sorted({*self._newest, *(type_id for type_id, _ in self._made())})
 
     def get(self, type_id: str, version: int | None = None) -> NodeType | None:
         """The node type of that id and version, None when there is none; its newest version by default."""
-        key = (type_id, self._newest.get(type_id, 0) if version is None else version)
+        if type_id not in self._newest:
+            return self._get_dynamic(type_id, version)
+        key = (type_id, self._newest[type_id] if version is None else version)
         if key in self._local:
             return self._local[key][0]
         index = self._rows.get(key)
@@ -221,6 +252,8 @@ class Registry:
         key = (node_type.id, node_type.version)
         if key in self._local:
             return self._local[key][1]
+        if node_type.id not in self._newest and key in (made := self._made()):
+            return made[key].definition
         definition = self._definitions.get(key)
         if definition is None:
             from flowruntime.registry.loading import load_definition
@@ -245,6 +278,9 @@ class Registry:
         for pack, version, owner, *_ in self._snapshot.packs:
             if owner == namespace:
                 return f"The pack {pack} {version} has no such type; `flow nodes {namespace}` lists what it has."
+        if namespace in self._plugged:
+            maker = self._plugged[namespace]
+            return f"{maker} makes no such type at present; `flow nodes {namespace}` lists those that it makes."
         if namespace in self._snapshot.denied:
             pack = self._snapshot.denied[namespace]
             return (
@@ -254,18 +290,44 @@ class Registry:
 
     def _problems(self) -> list[tuple[str, PackProblem]]:
         """The problems, each with the namespace that it concerns."""
+        known = [] if self._dynamic is None else self._dynamic.problems()
         if not self._snapshot.problems:
-            return []
+            return known
         from flowcore.packs import PackProblem
 
-        return [
+        return known + [
             (namespace, PackProblem(pack=pack, stage=stage, code=code, message=message, remedy=remedy))
             for namespace, pack, stage, code, message, remedy in self._snapshot.problems
         ]
 
+    def _plugins(self) -> DynamicTypes | None:
+        """The plugins as makers of node types, None when there are none. Imports none of them."""
+        if self._dynamic is None and self._snapshot.plugins:
+            from flowruntime.hooks import points_of
+            from flowruntime.registry.dynamic import DynamicTypes
+
+            in_catalogs = {row[0] for row in self._snapshot.rows}
+            self._dynamic = DynamicTypes(points_of(self._snapshot.plugins), in_catalogs.__contains__)
+        return self._dynamic
+
+    def _made(self) -> dict[tuple[str, int], Dynamic]:
+        """The node types that plugins make."""
+        plugins = self._plugins()
+        return {} if plugins is None else plugins.types()
+
+    def _get_dynamic(self, type_id: str, version: int | None) -> NodeType | None:
+        if type_id.partition(".")[0] not in self._plugged:
+            return None
+        made = self._made()
+        versions = [version for other, version in made if other == type_id]
+        one = made.get((type_id, max(versions, default=0) if version is None else version))
+        return None if one is None else one.node_type
+
     def _pack_of(self, key: tuple[str, int]) -> str:
         """The distribution of a type; its namespace when the type is not from here."""
         index = self._rows.get(key)
+        if key[0] not in self._newest and key in (made := self._made()):
+            return made[key].distribution
         if index is None:
             return key[0].partition(".")[0]
         distribution: str = self._snapshot.packs[self._snapshot.rows[index][6]][0]
@@ -277,7 +339,7 @@ def _rules_of(snapshot: Snapshot) -> Rules:
     return Rules(allow=allow, deny=deny, safe_mode=safe_mode)
 
 
-def _row_of(node_type: NodeType) -> TypeRow:
+def _row_of(node_type: NodeType, pack: str, *, dynamic: bool = False) -> TypeRow:
     return TypeRow(
         id=node_type.id,
         version=node_type.version,
@@ -285,5 +347,6 @@ def _row_of(node_type: NodeType) -> TypeRow:
         description=node_type.description,
         category=node_type.category,
         stability=node_type.stability,
-        pack=node_type.namespace,
+        pack=pack,
+        dynamic=dynamic,
     )

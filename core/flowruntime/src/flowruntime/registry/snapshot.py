@@ -32,6 +32,8 @@ class Snapshot(NamedTuple):
     denied: dict[str, str]
     #: Which distributions may load: allow (None: all), deny, safe mode.
     rules: list[Any]
+    #: distribution, name, value, folder, namespaces: the fields of `flowruntime.hooks.PluginPoint`
+    plugins: list[list[Any]]
     #: id, version, title, description, category, stability, index of the pack; sorted by id and version
     rows: list[list[Any]]
     #: The catalog entry of each row, as JSON.
@@ -61,6 +63,7 @@ def snapshot_text(key: str, stamps: dict[str, Stamp], snapshot: Snapshot) -> byt
         "problems": snapshot.problems,
         "denied": snapshot.denied,
         "rules": snapshot.rules,
+        "plugins": snapshot.plugins,
         "rows": snapshot.rows,
     }
     # ASCII: paths may hold bytes that are no text in any encoding.
@@ -81,7 +84,8 @@ def read_snapshot(file: str, key: str) -> Snapshot | None:
     index = json.loads(head)
     if index["key"] != key or any(stamp_of(path) != stamp for path, stamp in index["stamps"].items()):
         return None
-    return Snapshot(index["packs"], index["problems"], index["denied"], index["rules"], index["rows"], entries)
+    fields = [index[name] for name in ("packs", "problems", "denied", "rules", "plugins", "rows")]
+    return Snapshot._make([*fields, entries])
 
 
 def _checksum(body: bytes) -> bytes:

@@ -19,6 +19,7 @@ from flowruntime.registry.catalogs import catalog_text, read_catalog
 from flowruntime.registry.discovery import Record, choose_packs, find_packs, locate_package
 from flowruntime.registry.inspection import inspect_package
 from flowruntime.registry.places import absolute_path
+from flowruntime.registry.plugins import find_plugins
 from flowruntime.registry.settings import PackSettings, read_settings
 from flowruntime.registry.snapshot import Snapshot, Stamp, snapshot_text, stamp_of
 
@@ -114,6 +115,7 @@ class _Survey:
             problems=[_problem_row(record) for record in records],
             denied=choice.denied,
             rules=self._settings.rules.plain(),
+            plugins=find_plugins(self._path, self._settings, packs, choice.packs),
             rows=[row for row, _ in types],
             entries=[entry for _, entry in types],
         )

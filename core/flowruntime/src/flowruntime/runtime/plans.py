@@ -73,8 +73,13 @@ class PlanCache:
 
     def names(self, document: Document) -> frozenset[str]:
         """The workflows that a document runs by name, if it was compiled before: they may have changed since."""
-        known = self._given.get(_key(document)) if isinstance(document, str | bytes | Workflow) else None
-        return frozenset() if known is None else known[1].plan.names
+        if isinstance(document, dict):
+            return frozenset()
+        known = self._given.get(_key(document))
+        if known is not None:
+            return known[1].plan.names
+        checked = self._checked.get(id(document))
+        return frozenset() if checked is None or checked.workflow is not document else checked.names
 
     def remember(self, plan: Plan) -> None:
         """Running `plan.workflow` will need no second check."""

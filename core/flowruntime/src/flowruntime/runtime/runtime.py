@@ -27,8 +27,8 @@ from flowruntime.runtime.error_workflows import ErrorWorkflows
 from flowruntime.runtime.library import WorkflowLibrary
 from flowruntime.runtime.plans import CompiledWorkflow, PlanCache
 from flowruntime.runtime.recovering import Recovery
+from flowruntime.runtime.secret_places import find_secrets
 from flowruntime.runtime.starting import fired_trigger, origin_of, read_inputs
-from flowruntime.secrets import EnvironmentSecrets
 from flowruntime.stores import MEMORY, store_for
 from flowruntime.stores.processes import this_process
 
@@ -78,9 +78,9 @@ class Runtime:
         if local := tuple(nodes):
             self.registry = self.registry.with_local(local)
         self._clock: Clock = SystemClock() if clock is None else clock
-        self._secrets = EnvironmentSecrets()
         self._store = store_for(db)
-        self._journal = Journal(self._store)
+        self._secrets = find_secrets(self._store)
+        self._journal = Journal(self._store, self._secrets.net)
         self._schemas = SchemaCache()
         self._supervisor = Supervisor(
             journal=self._journal,

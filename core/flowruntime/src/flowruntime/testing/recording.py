@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import asyncio
+import inspect
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -28,8 +28,6 @@ class Record:
         self.raised = None
         try:
             yield
-        except asyncio.CancelledError:
-            raise
         except Exception as error:
             self.raised = error
             raise
@@ -45,7 +43,7 @@ def recorded(definition: Definition, record: Record) -> Definition:
 def _is_called_plainly(definition: Definition) -> bool:
     target = definition.target
     execute = target.execute if isinstance(target, type) and issubclass(target, Node) else target
-    return not asyncio.iscoroutinefunction(execute)
+    return not inspect.iscoroutinefunction(execute)
 
 
 class _Recorded(Node):

@@ -3,8 +3,7 @@
 from flowruntime.expressions.functions.known import (
     check_call,
     find_function,
-    function_problems,
     known_functions,
 )
 
-__all__ = ["check_call", "find_function", "function_problems", "known_functions"]
+__all__ = ["check_call", "find_function", "known_functions"]

@@ -20,7 +20,7 @@ from flowruntime.expressions.parsing import ExpressionError
 if TYPE_CHECKING:
     from flowruntime.hooks import Hooks
 
-__all__ = ["check_call", "collect_functions", "find_function", "function_problems", "known_functions"]
+__all__ = ["check_call", "collect_functions", "find_function", "known_functions"]
 
 #: What jmespath says of its own functions: `{"function", "signature"}` by name.
 _JMESPATH: Final[Mapping[str, Any]] = Functions.FUNCTION_TABLE
@@ -36,14 +36,6 @@ def known_functions() -> dict[str, str]:
     usages = {name: _jmespath_usage(name) for name in _JMESPATH}
     usages |= {name: function.usage for name, function in {**_added()[0], **_own()}.items()}
     return dict(sorted(usages.items()))
-
-
-def function_problems() -> tuple[PackProblem, ...]:
-    """What is wrong with plugins, and with functions that they add."""
-    from flowruntime.hooks import installed_hooks
-
-    refused = _added()[1]  # asking them may fail, which their hooks record
-    return (*installed_hooks().problems, *refused)
 
 
 def check_call(name: str, arguments: Sequence[Any]) -> None:
@@ -117,23 +109,22 @@ def collect_functions(hooks: Hooks) -> tuple[dict[str, ExpressionFunction], list
     functions: dict[str, ExpressionFunction] = {}
     owners = dict.fromkeys(_JMESPATH, "JMESPath") | dict.fromkeys(_own(), "Flownodes")
     problems: list[PackProblem] = []
-    for distribution, answer in hooks.call("expression_functions"):
-        for function in answer if isinstance(answer, Sequence) else [answer]:
-            if not isinstance(function, ExpressionFunction):
-                cause = f"Its hook 'expression_functions' gives a {type(function).__name__} for a function."
-                remedy = "Its author must return a list of ExpressionFunction."
-                problems.append(_problem(distribution, "function", cause, remedy))
-            elif not (function.name.isidentifier() and function.name.isascii()):
-                cause = f"The name of its function {function.name!r} cannot be written in an expression."
-                remedy = "Its author must use letters, digits and _ alone."
-                problems.append(_problem(distribution, "name", cause, remedy))
-            elif function.name in owners:
-                cause = f"Its function {function.name!r} is not used: {owners[function.name]} has one of that name."
-                remedy = "Its author must choose another name."
-                problems.append(_problem(distribution, "conflict", cause, remedy))
-            else:
-                functions[function.name] = function
-                owners[function.name] = distribution
+    for distribution, function in hooks.each("expression_functions"):
+        if not isinstance(function, ExpressionFunction):
+            cause = f"Its hook 'expression_functions' gives a {type(function).__name__} for a function."
+            remedy = "Its author must return a list of ExpressionFunction."
+            problems.append(_problem(distribution, "function", cause, remedy))
+        elif not (function.name.isidentifier() and function.name.isascii()):
+            cause = f"The name of its function {function.name!r} cannot be written in an expression."
+            remedy = "Its author must use letters, digits and _ alone."
+            problems.append(_problem(distribution, "name", cause, remedy))
+        elif function.name in owners:
+            cause = f"Its function {function.name!r} is not used: {owners[function.name]} has one of that name."
+            remedy = "Its author must choose another name."
+            problems.append(_problem(distribution, "conflict", cause, remedy))
+        else:
+            functions[function.name] = function
+            owners[function.name] = distribution
     return functions, problems
 
 

@@ -63,8 +63,11 @@ class Log:
         return last.at_us if isinstance(last, WorkflowCompleted) else None
 
     def is_held(self, token: int) -> bool:
-        """Whether this is the token of the lease; 0 is that of an execution that was never claimed."""
-        return token == self.token and (self.owner != 0 or token == 0)
+        """Whether this is the token of the lease, or of the one under which the execution ended.
+
+        Token 0 is that of an execution that was never claimed.
+        """
+        return token == self.token and (self.owner != 0 or token == 0 or self.ended_us is not None)
 
 
 class Logs:

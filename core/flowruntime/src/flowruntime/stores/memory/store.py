@@ -21,7 +21,7 @@ from flowruntime.stores.memory.requests import MemoryRequests
 from flowruntime.stores.memory.schedules import MemorySchedules
 from flowruntime.stores.memory.secrets import MemorySecrets
 from flowruntime.stores.memory.tokens import MemoryTokens
-from flowruntime.stores.refusals import already_seen, does_not_follow, exists, is_lost
+from flowruntime.stores.refusals import already_seen, does_not_follow, exists, has_ended, is_lost
 
 __all__ = ["RING_EVENTS", "MemoryStore"]
 
@@ -133,11 +133,13 @@ class MemoryStore:
 
     def _go_on(self, change: Change) -> None:
         execution_id, events = change.execution_id, change.events
-        if not events and self._logs.get(execution_id).ended_us is not None:
-            return  # its last change has settled what this one would
-        log = self._logs.get_unfinished(execution_id)
+        log = self._logs.get(execution_id)
         if not log.is_held(change.token):
             raise is_lost(execution_id)
+        if log.ended_us is not None:
+            if events:
+                raise has_ended(execution_id, log.status)
+            return  # its last change has settled what this one would
         if events and events[0].seq != log.seq + 1:
             raise does_not_follow(execution_id, events[0].seq, log.seq)
         log.status = change.status

@@ -26,7 +26,7 @@ from flowruntime.stores.refusals import (
 )
 from flowruntime.stores.sqlite.database import Database
 from flowruntime.stores.sqlite.encoding import encode_rows
-from flowruntime.stores.sqlite.requests import answer, refuse_waiting, some_wait
+from flowruntime.stores.sqlite.requests import answer, encode_answers, refuse_waiting, some_wait
 
 __all__ = ["Changes"]
 
@@ -129,6 +129,7 @@ class Changes:
         execution_id, events, token = change.execution_id, change.events, change.token
         number = self._number(connection, execution_id)
         rows = list(encode_rows(events, self._database.contents))
+        answers = encode_answers(change.answers) if change.answers else None
         end = events[-1] if events and isinstance(events[-1], WorkflowCompleted) else None
         if end is not None:
             values = (end.seq, end.status, end.at_us, number, token, events[0].seq - 1)
@@ -143,8 +144,8 @@ class Changes:
             return
         if rows:
             connection.executemany(_KEEP, [(number, *row) for row in rows])
-        if change.answers:
-            answer(connection, number, change.answers, self._database.now_us())
+        if answers:
+            answer(connection, number, answers, self._database.now_us())
         if end is None:
             self._numbers[execution_id] = number
             return
@@ -189,10 +190,12 @@ def _check(connection: sqlite3.Connection, change: Change, number: int) -> None:
     status, seq, owner, token, ended_us = connection.execute(
         "SELECT status, seq, owner, token, ended_us FROM executions WHERE number = ?", (number,)
     ).fetchone()
+    if token != change.token:
+        raise is_lost(execution_id)
     if ended_us is not None:
         if change.events:
             raise has_ended(execution_id, status)
         return  # its last change has settled what this one would
-    if token != change.token or (token and not owner):
+    if token and not owner:
         raise is_lost(execution_id)
     raise does_not_follow(execution_id, change.events[0].seq, seq)

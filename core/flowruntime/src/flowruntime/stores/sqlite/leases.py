@@ -29,11 +29,11 @@ class Leases:
             now_us = self._database.now_us()
             for number, other, expires_us in _owners(connection):
                 same = other.name == owner.name and (other.is_given or owner.is_given)
-                void = expires_us <= now_us or is_gone(other)
-                if same and not void:
+                gone = is_gone(other)
+                if same and not gone and expires_us > now_us:
                     raise name_taken(other)
                 # One that only ran out may wake up again; not so when its name is another's now.
-                if same or is_gone(other):
+                if same or gone:
                     _forget(connection, number)
             made = connection.execute(
                 "INSERT INTO owners (name, is_given, host, boot_id, pid, process_start, lease_us, expires_us)"

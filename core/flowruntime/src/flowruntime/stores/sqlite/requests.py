@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final
 
 import msgspec
@@ -16,7 +16,7 @@ from flowruntime.stores.refusals import has_ended, unknown, unknown_request
 from flowruntime.stores.sqlite.contents import Reading
 from flowruntime.stores.sqlite.database import Database
 
-__all__ = ["SqliteRequests", "answer", "refuse_waiting", "some_wait"]
+__all__ = ["SqliteRequests", "answer", "encode_answers", "refuse_waiting", "some_wait"]
 
 #: Answers that nobody has come for are kept so long.
 _ANSWERS_US: Final = 24 * 3600 * 1_000_000
@@ -82,13 +82,16 @@ class SqliteRequests:
             connection.execute("DELETE FROM requests WHERE number = ?", (number,))
 
 
-def answer(
-    connection: sqlite3.Connection, execution: int, answers: Mapping[int, ErrorObject | None], now_us: int
-) -> None:
+def encode_answers(answers: Mapping[int, ErrorObject | None]) -> list[tuple[str, int]]:
+    """Answers as they are kept, with the numbers of their requests."""
+    return [(write_json({"error": error}), number) for number, error in answers.items()]
+
+
+def answer(connection: sqlite3.Connection, execution: int, answers: Sequence[tuple[str, int]], now_us: int) -> None:
     """Answer requests to an execution, by its number, in the transaction of the events that came of them."""
     connection.executemany(
         "UPDATE requests SET answer = ?, answered_us = ? WHERE number = ? AND execution = ? AND answer IS NULL",
-        [(write_json({"error": error}), now_us, number, execution) for number, error in answers.items()],
+        [(encoded, now_us, number, execution) for encoded, number in answers],
     )
 
 
@@ -111,7 +114,7 @@ def refuse_waiting(
     if rows:
         error = has_ended(execution_id, status).to_json()
         answers = {number: None if (kind, status) == ("cancel", "cancelled") else error for number, kind in rows}
-        answer(connection, execution, answers, now_us)
+        answer(connection, execution, encode_answers(answers), now_us)
 
 
 def _requests(rows: Iterable[tuple[int, str, RequestKind, str]], reading: Reading) -> list[Request]:

@@ -263,6 +263,15 @@ class LeaseSuite:
         pass_seconds(_SHORT_SECONDS * 2)
         assert list(store.unowned()) == [ONE]
 
+    def test_whoever_lost_an_execution_is_told_so_when_it_has_ended_meanwhile(self, store: Store) -> None:
+        number, _ = store.register(this_process(), lease_seconds=_LONG_SECONDS)
+        create(store, ONE, owner=number)
+        store.release(ONE, 1)
+        append(store, ONE, completed(2), token=store.claim(ONE, number).token)
+        assert refusal(store, ONE, started(2), token=1) == "lease.lost"
+        assert refusal(store, ONE, token=1) == "lease.lost"
+        assert refusal(store, ONE, started(3), token=2) == "execution.final"
+
     # --- what nobody runs ---------------------------------------------------------------------------
 
     def test_what_nobody_runs_comes_oldest_first_and_by_recovery(self, store: Store) -> None:

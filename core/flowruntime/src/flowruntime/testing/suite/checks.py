@@ -10,7 +10,7 @@ from typing import Any, Final
 import anyio
 from flowcore.errors import PackError
 
-from flowruntime.testing.suite import declarations, lives, running
+from flowruntime.testing.suite import declarations, lives, running, secrecy
 from flowruntime.testing.suite.finding import Check, Fault, Finding
 from flowruntime.testing.suite.subject import PackSubject, TypeSubject, load_project
 
@@ -37,7 +37,7 @@ CHECKS: Final[tuple[Check, ...]] = (
             (running.cancellation, running.runs),
             (lives.shutdown, lives.has_instances),
             (lives.migrations, lives.has_past),
-            (running.secrets, running.has_secrets),
+            (secrecy.secrets, secrecy.has_secrets),
         )
     ),
 )

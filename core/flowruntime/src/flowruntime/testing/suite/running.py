@@ -1,43 +1,28 @@
-"""The checks that run a node: its examples, their outputs, repeating, cancelling, keeping secrets."""
+"""The checks that run a node: its examples, their outputs, repeating, cancelling."""
 
 from __future__ import annotations
 
-import hashlib
-import json
-import logging
-import re
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping
-from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, Final
+from collections.abc import AsyncIterator, Iterator
+from typing import Any, Final
 
-import anyio
 from flowcore.errors import ExecutionError, FlowError
-from flowcore.events import NodeStarted, WorkflowCompleted, to_wire
+from flowcore.events import WorkflowCompleted
 from flowcore.nodes import ports_of
 from flowcore.schemas import ANY_SCHEMA, with_defaults
-from flowcore.values import Value, read_json, write_json
+from flowcore.values import read_json, write_json
 
 from flowruntime.plan.schemas import SchemaCache
-from flowruntime.testing.harness import NodeRun, OpenNode, RunningNode, open_type
 from flowruntime.testing.suite.finding import Fault
+from flowruntime.testing.suite.playing import begin, never_answers, opened, outcome, run_example, successes
 from flowruntime.testing.suite.subject import Example, TypeSubject
 
-if TYPE_CHECKING:
-    from contextlib import AbstractAsyncContextManager
+__all__ = ["cancellation", "examples", "is_pure_somewhere", "outputs", "repeats", "runs"]
 
-    import httpx
-
-__all__ = ["cancellation", "examples", "has_secrets", "is_pure_somewhere", "outputs", "repeats", "runs", "secrets"]
-
-_KEYS: Final = frozenset({"config", "error", "inputs", "needs", "outputs", "signals", "title"})
-_SECRET: Final = re.compile(r"\bsecrets\.\"?(\w+)")
-#: How long a node gets to reach the point where it waits for something, in real seconds.
-_SETTLE_SECONDS: Final = 0.05
+_KEYS: Final = frozenset({"answer", "config", "error", "inputs", "needs", "outputs", "signals", "title"})
+_ANSWER_KEYS: Final = frozenset({"headers", "json", "status", "text"})
 _CANCEL_SECONDS: Final = 1.0
 #: After this much time on the runtime's clock the engine gives up attempts that do not end.
 _BEYOND_GRACE_SECONDS: Final = 11
-#: How many delays and waits of a node are waited for.
-_MOST_WAITS: Final = 20
 
 
 async def examples(subject: TypeSubject) -> AsyncIterator[Fault]:
@@ -54,7 +39,7 @@ async def examples(subject: TypeSubject) -> AsyncIterator[Fault]:
         if not example.is_run:
             continue
         try:
-            ran = await _run(subject, example)
+            ran = await run_example(subject, example)
         except Exception as error:  # noqa: BLE001 - a node may raise anything
             failure = _failure(example, error)
             if failure is not None:
@@ -78,7 +63,7 @@ async def examples(subject: TypeSubject) -> AsyncIterator[Fault]:
 async def outputs(subject: TypeSubject) -> AsyncIterator[Fault]:
     """What comes out fits the schemas of its ports, and survives being written."""
     compiled = SchemaCache()
-    async for example, ran in _successes(subject):
+    async for example, ran in successes(subject):
         config = with_defaults(subject.node_type.config_schema, example.config)
         ports = {port.name: port.schema for port in ports_of(subject.node_type.outputs, config)}
         for name, value in ran.outputs.items():
@@ -107,9 +92,9 @@ async def repeats(subject: TypeSubject) -> AsyncIterator[Fault]:
     for example in subject.examples:
         if not example.is_run or not subject.is_pure(example):
             continue
-        async with _opened(subject, example) as node:
-            first = await _outcome(node, subject, example)
-            second = await _outcome(node, subject, example)
+        async with opened(subject, example) as node:
+            first = await outcome(node, subject, example)
+            second = await outcome(node, subject, example)
         if not _same(first, second):
             yield Fault(
                 place=example.place,
@@ -123,8 +108,8 @@ async def cancellation(subject: TypeSubject) -> AsyncIterator[Fault]:
     for example in subject.examples:
         if not example.is_run:
             continue
-        async with _opened(subject, example, http=_never_answers) as node:
-            running = await _begin(node, subject, example)
+        async with opened(subject, example, http=never_answers) as node:
+            running = await begin(node, subject, example)
             if running is None:
                 continue
             try:
@@ -141,26 +126,6 @@ async def cancellation(subject: TypeSubject) -> AsyncIterator[Fault]:
                 )
 
 
-async def secrets(subject: TypeSubject) -> AsyncIterator[Fault]:
-    """No secret stands in an event, a result or a log record, whatever the network answers."""
-    for example in subject.examples:
-        if not example.is_run:
-            continue
-        config = {**_secret_fields(subject, example), **example.config}
-        given = _canaries(config)
-        for answer in (_answers, _refuses, _is_unreachable):
-            with _logged() as records:
-                texts = [*await _told(subject, example, config, answer), *records]
-            for name, canary in given.items():
-                if any(canary in text for text in texts):
-                    yield Fault(
-                        place=example.place,
-                        message=f"The secret {name!r} is told in an event, the result or a log record.",
-                        remedy="Keep secrets out of outputs, messages, errors and logs; reveal() them where they go.",
-                    )
-                    return
-
-
 def runs(subject: TypeSubject) -> bool:
     """Whether it has examples that can be run here."""
     return any(example.is_run for example in subject.examples)
@@ -171,103 +136,19 @@ def is_pure_somewhere(subject: TypeSubject) -> bool:
     return any(example.is_run and subject.is_pure(example) for example in subject.examples)
 
 
-def has_secrets(subject: TypeSubject) -> bool:
-    """Whether it has anything to do with secrets, in its examples or by the types of its config fields."""
-    return any(
-        example.is_run and _canaries({**_secret_fields(subject, example), **example.config})
-        for example in subject.examples
-    )
-
-
-# --- running an example ---------------------------------------------------------------------------------------------
-
-
-def _opened(
-    subject: TypeSubject,
-    example: Example,
-    *,
-    config: Mapping[str, Any] | None = None,
-    http: Callable[[httpx.Request], Any] | None = None,
-) -> AbstractAsyncContextManager[OpenNode]:
-    given = example.config if config is None else config
-    return open_type(
-        subject.registry,
-        subject.node_type,
-        subject.definition,
-        given,
-        fixed_inputs={} if subject.node_type.trigger else example.inputs,
-        secrets=_canaries(given),
-        http=http or _answers,
-    )
-
-
-def _payload(subject: TypeSubject, example: Example) -> dict[str, Value]:
-    """What a trigger fires with: it completes with the execution's inputs as its ports."""
-    return dict(example.fields.get("outputs") or {}) if subject.node_type.trigger else {}
-
-
-async def _play(node: OpenNode, subject: TypeSubject, example: Example) -> NodeRun:
-    return await node.run(_payload(subject, example), signals=example.fields.get("signals"))
-
-
-async def _outcome(node: OpenNode, subject: TypeSubject, example: Example) -> Any:
-    """The outputs, or what it failed with."""
-    try:
-        return (await _play(node, subject, example)).outputs
-    except Exception as error:  # noqa: BLE001 - a node may raise anything
-        return {"error": error.code if isinstance(error, FlowError) else type(error).__name__}
-
-
-async def _run(subject: TypeSubject, example: Example) -> NodeRun:
-    async with _opened(subject, example) as node:
-        return await _play(node, subject, example)
-
-
-async def _successes(subject: TypeSubject) -> AsyncIterator[tuple[Example, NodeRun]]:
-    """The examples that succeed; the check of examples tells the others."""
-    for example in subject.examples:
-        if example.is_run:
-            try:
-                ran = await _run(subject, example)
-            except Exception:  # noqa: BLE001, S112
-                continue
-            yield example, ran
-
-
-async def _begin(node: OpenNode, subject: TypeSubject, example: Example) -> RunningNode | None:
-    """Start the example and let it get where it waits; None when it cannot start."""
-    try:
-        running = await node.start(_payload(subject, example))
-        await running.until(NodeStarted)
-        with anyio.move_on_after(_SETTLE_SECONDS):
-            await running.until(WorkflowCompleted)
-    except (FlowError, LookupError):
-        return None
-    return running
-
-
-async def _told(subject: TypeSubject, example: Example, config: Mapping[str, Any], answer: Any) -> list[str]:
-    """The texts of all events, and of the result."""
-    async with _opened(subject, example, config=config, http=answer) as node:
-        try:
-            running = await node.start(_payload(subject, example))
-        except FlowError as error:
-            return [str(error)]
-        for _ in range(_MOST_WAITS):
-            try:
-                await running.until(WorkflowCompleted, limit_seconds=_SETTLE_SECONDS)
-                break
-            except TimeoutError:
-                node.clock.advance(3600)  # through delays and waits
-        return [write_json(to_wire(event, running.execution_id, stored=True)) for event in running.events]
-
-
 def _malformed(subject: TypeSubject, example: Example) -> Iterator[Fault]:
     for key in sorted(example.fields.keys() - _KEYS):
         yield Fault(
             place=example.place,
             message=f"Examples have no key {key!r}.",
             remedy=f"They have {', '.join(sorted(_KEYS))}.",
+        )
+    answer = example.fields.get("answer", {})
+    if not isinstance(answer, dict) or not answer.keys() <= _ANSWER_KEYS:
+        yield Fault(
+            place=example.place,
+            message="Its answer is none that a server could give.",
+            remedy='Write "answer": {"status": 200, "json": …}, with "text" instead of "json", and "headers".',
         )
     if not example.fields.get("title"):
         yield Fault(place=example.place, message="It has no title.", remedy='Write "title": "What it shows".')
@@ -295,67 +176,6 @@ def _failure(example: Example, error: Exception) -> Fault | None:
         message=f"It fails with {type(error).__name__} ({code}): {str(error) or 'no message'}{expected}",
         remedy='Correct the example, or the node; with "needs": "what" it is shown and not run.',
     )
-
-
-# --- secrets, and the network that there is not ----------------------------------------------------------------------
-
-
-def _canaries(config: Mapping[str, Any]) -> dict[str, str]:
-    """A text that stands nowhere else, for each secret that a config names."""
-    names = _SECRET.findall(json.dumps(config))
-    return {name: "canary" + hashlib.sha256(name.encode()).hexdigest()[:20] for name in names}
-
-
-def _secret_fields(subject: TypeSubject, example: Example) -> dict[str, str]:
-    """Secrets for the config fields of the type `Secret` that the example leaves out."""
-    schema = subject.node_type.config_schema
-    properties = schema.get("properties", {}) if isinstance(schema, Mapping) else {}
-    marked = [name for name, field in properties.items() if isinstance(field, Mapping) and field.get("writeOnly")]
-    return {name: f"${{{{ secrets.CANARY_{name} }}}}" for name in marked if name not in example.config}
-
-
-@contextmanager
-def _logged() -> Iterator[list[str]]:
-    """The log records of all loggers, as texts."""
-    texts: list[str] = []
-
-    class Keep(logging.Handler):
-        def emit(self, record: logging.LogRecord) -> None:
-            texts.append(self.format(record))
-
-    handler, root = Keep(level=logging.DEBUG), logging.getLogger()
-    level = root.level
-    root.addHandler(handler)
-    root.setLevel(logging.DEBUG)
-    try:
-        yield texts
-    finally:
-        root.setLevel(level)
-        root.removeHandler(handler)
-
-
-def _answers(request: httpx.Request) -> httpx.Response:
-    import httpx
-
-    return httpx.Response(200, json={}, request=request)
-
-
-def _refuses(request: httpx.Request) -> httpx.Response:
-    import httpx
-
-    return httpx.Response(500, json={"error": "out of order"}, request=request)
-
-
-def _is_unreachable(request: httpx.Request) -> httpx.Response:
-    import httpx
-
-    message = "nobody is there"
-    raise httpx.ConnectError(message, request=request)
-
-
-async def _never_answers(request: httpx.Request) -> httpx.Response:
-    await anyio.sleep_forever()
-    return _answers(request)
 
 
 def _same(one: Any, other: Any) -> bool:

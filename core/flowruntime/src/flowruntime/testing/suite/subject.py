@@ -17,8 +17,7 @@ from flowcore.schemas import with_defaults
 from flowcore.values import read_json, thaw
 
 from flowruntime.authoring import Definition
-from flowruntime.registry import Registry, catalog_of
-from flowruntime.registry.building import check_catalog, packs_of
+from flowruntime.registry import Registry, catalog_of, check_catalog, packs_of
 from flowruntime.registry.loading import load_definition
 from flowruntime.testing.stage import installed, with_type
 

@@ -1,0 +1,61 @@
+"""`flow executions list`: the executions of a database, and which of them nobody runs."""
+
+from __future__ import annotations
+
+import argparse
+
+from flowcli.durations import duration_text
+from flowcli.exit_codes import SUCCESS
+from flowcli.stored_executions import find_execution, is_interrupted, open_store, summary_json
+from flowcli.terminal import printable, say, write_data
+from flowcli.usage import UsageError
+from flowcore.contracts import ExecutionSummary, Store
+from flowcore.events import timestamp_text
+from flowcore.executions import FINAL_STATUSES
+from flowcore.values import write_json
+
+__all__ = ["run"]
+
+_LIMIT = 20
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """List them."""
+    limit = _LIMIT if arguments.limit is None else arguments.limit
+    if limit < 1:
+        raise UsageError("--limit takes a number from 1 on.", remedy=f"Leave it out for {_LIMIT}.")
+    with open_store(arguments.db, read_only=True) as store:
+        return _list(arguments, store, limit)
+
+
+def _list(arguments: argparse.Namespace, store: Store, limit: int) -> int:
+    before = None if arguments.before is None else find_execution(store, arguments.before).execution_id
+    # One more than asked for tells whether there are more.
+    found = store.executions(before=before, status=arguments.status, limit=limit + 1)
+    listed = found[:limit]
+    following = listed[-1].execution_id if len(found) > len(listed) else None
+    if arguments.json:
+        answer = {"executions": [summary_json(summary) for summary in listed], "next": following}
+        write_data(write_json(answer, indent=2) + "\n")
+        return SUCCESS
+    write_data("".join(f"{_line(summary)}\n" for summary in listed))
+    if not listed:
+        say("There are no such executions.")
+    count = sum(is_interrupted(summary) for summary in listed)
+    if count:
+        subject = "One of them is" if count == 1 else f"{count} of them are"
+        say(f"{subject} interrupted: `flow executions resume` takes up what nobody runs.")
+    if following is not None:
+        say(f"There are more: flow executions list --before {following}")
+    return SUCCESS
+
+
+def _line(summary: ExecutionSummary) -> str:
+    started = timestamp_text(summary.started_us)[:19] + "Z"
+    if summary.ended_us is not None:
+        took = duration_text((summary.ended_us - summary.started_us) / 1000)
+    else:
+        took = "interrupted" if is_interrupted(summary) else ""
+    runs = "" if summary.owner is None or summary.status in FINAL_STATUSES else f"  run by {summary.owner.name}"
+    line = f"{summary.execution_id}  {summary.status:11}  {started}  {took:>12}  {summary.workflow_id}{runs}"
+    return printable(line)

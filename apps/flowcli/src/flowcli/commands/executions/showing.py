@@ -1,0 +1,77 @@
+"""`flow executions show`: one execution as it stands, who runs it, and what it waits for."""
+
+from __future__ import annotations
+
+import argparse
+
+from flowcli.durations import duration_text
+from flowcli.exit_codes import SUCCESS
+from flowcli.node_paths import place_text
+from flowcli.stored_executions import (
+    find_execution,
+    is_interrupted,
+    open_store,
+    summary_of,
+)
+from flowcli.terminal import printable, say, write_data
+from flowcli.waits import wait_lines
+from flowcore.contracts import ExecutionRecord, ExecutionSummary, Store
+from flowcore.events import timestamp_text
+from flowcore.executions import FINAL_STATUSES, NodeView
+from flowcore.values import write_json
+
+__all__ = ["run"]
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Show it."""
+    with open_store(arguments.db, read_only=True) as store:
+        record = find_execution(store, arguments.words[0])
+        if arguments.json:
+            write_data(write_json(snapshot_json(store, record, arguments.db), indent=2) + "\n")
+        else:
+            _show(store, record, arguments.db)
+    return SUCCESS
+
+
+def _show(store: Store, record: ExecutionRecord, db: str | None) -> None:
+    execution, waits = fold(store, record.execution_id)
+    summary = summary_of(store, record.execution_id)
+    is_final = execution.status in FINAL_STATUSES
+    lines = [
+        f"execution  {record.execution_id}",
+        f"workflow   {execution.workflow_id}",
+        f"status     {status_of(execution, record)}{_who(summary)}",
+        f"started    {timestamp_text(execution.started_us)}",
+    ]
+    if execution.duration_ms is not None:
+        lines.append(f"duration   {duration_text(execution.duration_ms)}")
+    if execution.error is not None:
+        lines.append(f"error      {execution.error.get('message')} [{execution.error.get('code')}]")
+    if record.quarantine is not None:
+        lines.append(f"set aside  {record.quarantine}")
+    lines += ["", *(_node_line(view) for view in execution.nodes.values())]
+    if is_final and execution.outputs is not None:
+        lines += ["", write_json(execution.outputs, indent=2)]
+    write_data("".join(f"{printable(line)}\n" for line in lines))
+    for node in waits.nodes:
+        for line in wait_lines(record.execution_id, node, db):
+            say(printable(line))
+    if not is_final and summary.owner is None and not waits.of("answer"):
+        database = "" if db is None else f" --db {db}"
+        say(f"Nobody runs it: flow executions resume {record.execution_id}{database}")
+
+
+def _who(summary: ExecutionSummary) -> str:
+    if summary.owner is not None:
+        owner = summary.owner
+        return f", run by {owner.name} (process {owner.pid} on {owner.host})"
+    return ", interrupted: nobody runs it" if is_interrupted(summary) else ""
+
+
+def _node_line(view: NodeView) -> str:
+    name = place_text(view.path, view.node_id)
+    took = "" if view.duration_ms is None else duration_text(view.duration_ms)
+    attempts = f"attempt {view.attempt}" if view.attempt > 1 else ""
+    cause = view.why or (view.error or {}).get("message") or ""
+    return f"{name:30}  {view.status:11}  {took:>10}  {attempts:10}  {cause}".rstrip()

@@ -1,0 +1,109 @@
+"""Puts the wrappers of plugins around attempts, so that nothing but the attempt itself decides what comes of it."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from collections.abc import AsyncGenerator, Awaitable, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from inspect import isasyncgen
+from typing import Any, Final
+
+from flowcore.nodes import NodeType
+
+from flowruntime.authoring import Context
+from flowruntime.hooks.plugins import Hooks
+
+__all__ = ["AttemptWrappers"]
+
+_HOOK: Final = "around_attempt"
+
+
+class AttemptWrappers:
+    """The plugins that wrap attempts. Used from the loop's thread."""
+
+    def __init__(self, hooks: Hooks) -> None:
+        self._hooks = hooks
+        self._callers = {name: hooks.caller(name, _HOOK) for name in hooks.implementing(_HOOK)}
+
+    def __bool__(self) -> bool:
+        """Whether there are any."""
+        return bool(self._callers)
+
+    async def run(self, ctx: Context, node_type: NodeType, attempt: Callable[[], Awaitable[Any]]) -> Any:
+        """What the attempt gives, or raises; the wrappers are entered in order around it, and left in reverse."""
+        entered: list[tuple[str, AbstractAsyncContextManager[object]]] = []
+        try:
+            for name, caller in list(self._callers.items()):
+                manager = await self._enter(name, caller, ctx, node_type)
+                if manager is not None:
+                    entered.append((name, manager))
+            return await attempt()
+        finally:
+            # Here, and not in code that handles exceptions: nothing below can replace what the attempt gave or raised.
+            error = sys.exc_info()[1]
+            for name, manager in reversed(entered):
+                await self._leave(name, manager, error)
+
+    async def _enter(
+        self, name: str, caller: Callable[..., Any], ctx: Context, node_type: NodeType
+    ) -> AbstractAsyncContextManager[object] | None:
+        managers: list[AbstractAsyncContextManager[object]] = []
+
+        async def enter() -> None:
+            given = caller(ctx=ctx, node_type=node_type)
+            if given is None:
+                return
+            if isasyncgen(given):
+                given = _as_manager(given)
+            if not isinstance(given, AbstractAsyncContextManager):
+                cause = f"Its hook {_HOOK!r} gives a {type(given).__name__} for an async context manager."
+                self._hooks.report(name, "wrapper", cause, "Its author must put @asynccontextmanager above it.")
+                return
+            await given.__aenter__()
+            managers.append(given)
+
+        await self._guarded(name, enter(), None)
+        return managers[0] if managers else None
+
+    async def _leave(
+        self, name: str, manager: AbstractAsyncContextManager[object], error: BaseException | None
+    ) -> None:
+        kind, trace = (None, None) if error is None else (type(error), error.__traceback__)
+        leaving = manager.__aexit__(kind, error, trace)
+        await self._guarded(name, leaving, error)
+        if error is not None:
+            error.__traceback__ = trace
+
+    async def _guarded(self, name: str, step: Awaitable[object], error: BaseException | None) -> None:
+        """Await a step of a wrapper. Raises nothing but a cancellation that comes from outside while it is awaited."""
+        task = asyncio.current_task()
+        cancels = 0 if task is None else task.cancelling()
+        try:
+            async with asyncio.timeout(self._hooks.limit_seconds):
+                await step
+        except TimeoutError as raised:
+            if isinstance(raised.__cause__, asyncio.CancelledError):
+                self._callers.pop(name, None)
+                limit = f"it was not done after {self._hooks.limit_seconds:g} s"
+                self._hooks.report(name, "hung", f"Its hook {_HOOK!r} hangs: {limit}. It is not used any more.")
+            elif raised is not error:
+                self._failed(name, raised)
+        except asyncio.CancelledError as raised:
+            if task is not None and task.cancelling() > cancels:
+                raise
+            if raised is not error:
+                self._failed(name, raised)
+        except (KeyboardInterrupt, GeneratorExit):
+            raise
+        except BaseException as raised:  # noqa: BLE001 - the guard: foreign code may raise anything, SystemExit too
+            if raised is not error:
+                self._failed(name, raised)
+
+    def _failed(self, name: str, raised: BaseException) -> None:
+        message = f"Its hook {_HOOK!r} raised {type(raised).__name__}: {raised}."
+        self._hooks.report(name, "call", message, about=_HOOK)
+
+
+def _as_manager(generator: AsyncGenerator[object, None]) -> AbstractAsyncContextManager[object]:
+    return asynccontextmanager(lambda: generator)()

@@ -1,0 +1,133 @@
+"""What must hold for the log of nested documents that was interrupted and taken up again, some number of times."""
+
+from __future__ import annotations
+
+import copy
+from collections import Counter, defaultdict
+from typing import Any
+
+import anyio
+from flowcore.documents import parse_workflow
+from flowcore.events import NodeCancelled, NodeEvent, NodeInterrupted, WorkflowCompleted, WorkflowResumed
+
+from tests.properties import random_nested
+from tests.properties.nested_model import CONTAINERS, Shape, node_of
+from tests.properties.random_nested import Nested, Played
+from tests.properties.resuming import resume
+
+__all__ = ["check_resumed_shape", "steady", "take_up"]
+
+
+class _ResumedShape(Shape):
+    """At the beginning of a further process all that ran is interrupted, but containers in which something had begun."""
+
+    def __init__(self, trouble: Nested) -> None:
+        super().__init__(trouble)
+        #: Leaves that ran at the end of the process before, until something is said of them.
+        self.lost: set[tuple[Any, str]] = set()
+        #: Containers in which something has happened, by path and node.
+        self.begun: set[tuple[Any, str]] = set()
+
+    def take(self, event: Any) -> None:
+        if isinstance(event, WorkflowResumed):
+            self.cancelled = False
+            self.lost = {
+                where
+                for where, phase in self.phase.items()
+                if phase in {"running", "woken"} and not self.is_container(where)
+            }
+            return
+        assert not isinstance(event, WorkflowCompleted) or not self.lost
+        super().take(event)
+
+    def is_container(self, where: tuple[Any, str]) -> bool:
+        path, node_id = where
+        return node_of(self.documents.at(path), node_id)["node_type"] in CONTAINERS
+
+    def take_node(self, event: Any) -> None:
+        where = (event.path, event.node_id)
+        for size in range(len(event.path)):
+            self.begun.add((event.path[:size], event.path[size][0]))
+        if not isinstance(event, NodeInterrupted):
+            assert where not in self.lost or isinstance(event, NodeCancelled), event
+            self.lost.discard(where)
+            super().take_node(event)
+            return
+        assert event.attempt == self.attempt[where]
+        assert not self.is_stopped(event.path), event
+        if self.is_container(where):
+            assert self.phase[where] == "running"
+            assert where not in self.begun, event
+        else:
+            self.lost.remove(where)
+        self.leaves.discard(where)
+        self.phase[where] = "backoff"
+
+
+def check_resumed_shape(trouble: Nested, played: Played) -> None:
+    """Raises AssertionError where the log is not gapless, or what it tells cannot be."""
+    shape = _ResumedShape(trouble)
+    cancels = [seq for seq, _, happening, taken in played.happened if happening.signal is None and taken]
+    before_us = 0
+    for number, event in enumerate(played.log, start=1):
+        assert event.seq == number
+        assert event.at_us >= before_us
+        before_us = event.at_us
+        if cancels and event.seq > cancels[0] and not isinstance(event, WorkflowResumed):
+            shape.cancelled = True
+            cancels.clear()
+        shape.take(event)
+    assert shape.over
+    keys: dict[tuple[Any, str], set[str]] = defaultdict(set)
+    for (path, node_id, _, _), seen in played.seen.items():
+        keys[tuple((step[0], step[1]) for step in path), node_id].add(seen.key)
+    assert all(len(of_one) == 1 for of_one in keys.values())
+    assert max(Counter(key for of_one in keys.values() for key in of_one).values(), default=1) == 1
+
+
+def take_up(trouble: Nested, played: Played, cut: int, *, gap_us: int = 0, happenings: Any = ()) -> Played:
+    """What comes of the first events of a log."""
+    log = played.log[:cut]
+    begun = Played(log=log, happened=[one for one in played.happened if one[0] < cut])
+    for event in log:
+        if isinstance(event, NodeEvent) and event.event_type == "Info":
+            where = event.path, event.node_id, event.attempt, int(event.content["message"].split()[1])
+            begun.seen[where] = played.seen[where]
+    named = {name: parse_workflow({**document, "id": name}) for name, document in trouble.library.items()}
+    random_nested._PLAYED.append(begun)
+    try:
+        resumed = anyio.run(
+            lambda: resume(
+                played.result.execution_id,
+                parse_workflow(trouble.document),
+                log,
+                registry=random_nested._REGISTRY,
+                named=named,
+                happenings=happenings,
+                gap_us=gap_us,
+                seed=trouble.seed,
+            )
+        )
+    finally:
+        random_nested._PLAYED.pop()
+    begun.log, begun.result = resumed.log, resumed.result
+    begun.happened += resumed.happened
+    return begun
+
+
+def steady(trouble: Nested) -> Nested:
+    """The same, but every attempt of a node does the same: then interruptions change nothing."""
+    document, library = copy.deepcopy((trouble.document, trouble.library))
+    for one in (document, *library.values()):
+        _steady(one)
+    return Nested(document=document, library=library, happenings=(), seed=trouble.seed)
+
+
+def _steady(document: dict[str, Any]) -> None:
+    for given in document["nodes"]:
+        config = given.get("config", {})
+        if "scripts" in config:
+            config["scripts"] = [attempts[:1] for attempts in config["scripts"]]
+        for key in ("body", "workflow"):
+            if isinstance(config.get(key), dict):
+                _steady(config[key])

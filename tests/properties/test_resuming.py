@@ -1,0 +1,112 @@
+"""Executions whose process is gone in the middle: taken up from any event on, they end as the rules say."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import anyio
+from flowcore.executions import Execution
+from hypothesis import assume, given, settings
+from hypothesis import strategies as st
+
+from tests.properties import troubles as troubled
+from tests.properties import resumed_nested
+from tests.properties.nested_model import Undetermined, expected_outputs
+from tests.properties.random_nested import Nested, nested
+from tests.properties.random_nested import play as play_nested
+from tests.properties.resumed_nested import check_resumed_shape, steady
+from tests.properties.resumed_referee import ResumedReferee, remembered
+from tests.properties.resuming import resume
+from tests.properties.troubles import Played, Trouble, play, troubles
+
+GAPS_US = (0, 1, 300_000, 4_000_000, 86_400_000_000)
+
+
+def take_up(trouble: Trouble, played: Played, cut: int, gap_us: int = 0, happenings: Any = ()) -> Played:
+    """What comes of the first events of a log."""
+    log = played.log[:cut]
+    before = Played(log=log, happened=remembered(log, played.happened) or [])
+    for event in log:
+        if type(event).__name__ == "NodeEvent" and event.event_type == "Info":
+            seen = before.seen.setdefault(event.node_id, [])
+            call = int(event.content["message"].split()[1])
+            seen.append(
+                next(
+                    one for one in played.seen[event.node_id] if (one.attempt, one.call) == (event.attempt, call)
+                )
+            )
+    troubled._PLAYING.append((trouble, before))
+    try:
+        resumed = anyio.run(
+            lambda: resume(
+                played.result.execution_id,
+                trouble.plan().workflow,
+                log,
+                registry=troubled.REGISTRY,
+                happenings=happenings,
+                gap_us=gap_us,
+                seed=trouble.seed,
+            )
+        )
+    finally:
+        troubled._PLAYING.pop()
+    return Played(resumed.log, before.seen, before.happened + resumed.happened, resumed.result)
+
+
+@settings(deadline=None)
+@given(troubles(), st.data())
+def test_from_any_event_on_every_event_is_what_the_rules_ask_for(trouble: Trouble, data: st.DataObject) -> None:
+    played = play(trouble)
+    for _ in range(data.draw(st.integers(1, 3))):
+        cut = data.draw(st.integers(1, len(played.log) - 1))
+        assume(remembered(played.log[:cut], played.happened) is not None)
+        gap_us = data.draw(st.sampled_from(GAPS_US))
+        played = take_up(trouble, played, cut, gap_us)
+        ResumedReferee(trouble, played).check()
+        result = played.result
+        assert Execution.fold(result.execution_id, played.log).result(result.total_nodes) == result
+
+
+@settings(max_examples=40, deadline=None)
+@given(nested(), st.data())
+def test_whatever_is_nested_goes_on_from_any_event_in_order_and_within_its_limits(
+    trouble: Nested, data: st.DataObject
+) -> None:
+    played = play_nested(trouble)
+    for _ in range(data.draw(st.integers(1, 3))):
+        cut = data.draw(st.integers(1, len(played.log) - 1))
+        played = resumed_nested.take_up(trouble, played, cut, gap_us=data.draw(st.sampled_from(GAPS_US)))
+        check_resumed_shape(trouble, played)
+        result = played.result
+        assert Execution.fold(result.execution_id, played.log).result(result.total_nodes) == result
+
+
+@settings(max_examples=40, deadline=None)
+@given(nested(), st.data())
+def test_what_no_timing_decides_comes_to_the_same_whenever_its_process_is_gone(
+    trouble: Nested, data: st.DataObject
+) -> None:
+    trouble = steady(trouble)
+    try:
+        status, outputs = expected_outputs(trouble)
+    except Undetermined:
+        assume(False)
+    played = play_nested(trouble)
+    for _ in range(data.draw(st.integers(1, 3))):
+        cut = data.draw(st.integers(1, len(played.log) - 1))
+        played = resumed_nested.take_up(trouble, played, cut, gap_us=data.draw(st.sampled_from(GAPS_US)))
+        assert (played.result.status, _named(played.result.outputs)) == (status, outputs)
+
+
+def _named(value: Any) -> Any:
+    """Errors by the words that the model has for them: an error object, and the indexes of a loop's errors."""
+    if isinstance(value, list):
+        if value and all(isinstance(one, dict) and one.keys() == {"index", "error"} for one in value):
+            return [one["index"] for one in value]
+        return [_named(one) for one in value]
+    if isinstance(value, dict):
+        if "retryable" in value:
+            return "error"
+        return {key: _named(one) for key, one in value.items()}
+    return value
