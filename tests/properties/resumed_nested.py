@@ -25,8 +25,8 @@ class _ResumedShape(Shape):
         super().__init__(trouble)
         #: Leaves that ran at the end of the process before, until something is said of them.
         self.lost: set[tuple[Any, str]] = set()
-        #: Containers in which something has happened, by path and node.
-        self.begun: set[tuple[Any, str]] = set()
+        #: Containers in which something has happened, by path, node and attempt.
+        self.begun: set[tuple[Any, str, int]] = set()
 
     def take(self, event: Any) -> None:
         if isinstance(event, WorkflowResumed):
@@ -47,7 +47,7 @@ class _ResumedShape(Shape):
     def take_node(self, event: Any) -> None:
         where = (event.path, event.node_id)
         for size in range(len(event.path)):
-            self.begun.add((event.path[:size], event.path[size][0]))
+            self.begun.add((event.path[:size], event.path[size][0], event.path[size][2]))
         if not isinstance(event, NodeInterrupted):
             assert where not in self.lost or isinstance(event, NodeCancelled), event
             self.lost.discard(where)
@@ -57,7 +57,7 @@ class _ResumedShape(Shape):
         assert not self.is_stopped(event.path), event
         if self.is_container(where):
             assert self.phase[where] == "running"
-            assert where not in self.begun, event
+            assert (*where, event.attempt) not in self.begun, event
         else:
             self.lost.remove(where)
         self.leaves.discard(where)

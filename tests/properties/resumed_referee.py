@@ -72,7 +72,8 @@ class ResumedReferee(Referee):
                 assert event.attempt == one.attempt
                 if one.woken is not None:
                     self.told[event.node_id] = one.woken
-                one.phase, one.known_calls = "idle", self.kept_calls.get(event.node_id, 0)
+                one.phase, one.due_us = "backoff", self.now
+                one.known_calls = self.kept_calls.get(event.node_id, 0)
             case NodeCancelled() if event.node_id in self.lost:
                 self.lost.remove(event.node_id)
                 assert self.stopped is not None

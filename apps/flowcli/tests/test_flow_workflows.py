@@ -222,7 +222,7 @@ def test_without_a_database_named_the_default_one_has_the_library(flow_inside: F
     flow_inside.write("greet.json", GREET)
     assert flow_inside("workflows", "add", "greet.json", FLOW_HOME=home).code == 0
     assert flow_inside("run", "greet", FLOW_HOME=home).json == {"greeting": "Hello, you!"}
-    assert len(flow_inside("executions", "list", FLOW_HOME=home).out.splitlines()) == 1
+    assert len(flow_inside("executions", "list", "--json", FLOW_HOME=home).json["executions"]) == 1
 
 
 @pytest.mark.parametrize(

@@ -34,6 +34,7 @@ _COMMANDS = {
     "pack": "make, check, install, update and remove packs",
     "doctor": "look at the whole installation and say what is wrong",
     "workflows": "keep workflows by name, with all their versions",
+    "secrets": "keep secrets for workflows, encrypted",
     "executions": "list the executions that a database keeps, or show one",
 }
 

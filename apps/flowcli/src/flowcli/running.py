@@ -163,7 +163,7 @@ class Run:
     async def _hand_on(
         self, batches: AsyncIterator[Batch], send: MemoryObjectSendStream[Batch], scope: anyio.CancelScope
     ) -> None:
-        """Hand all events on to the watcher, which sees their end when the execution has come to its own, or to rest."""
+        """Hand all events on to the watcher, which sees their end when the execution has ended, or is at rest."""
         try:
             with scope, send:
                 async for batch in batches:

@@ -1,7 +1,7 @@
 """What the engine calls for an attempt: one handler a node instance, made of a function or of a `Node`.
 
 A handler gives `{port: value}`; how it must be called is its `mode`: awaited on the loop (`async`), called on the loop
-(`inline`), or called on a thread (`thread`).
+(`inline`), or called on a thread (`thread`). `wrapped` is one of these, with what plugins put around it.
 """
 
 from __future__ import annotations
@@ -30,13 +30,15 @@ Mode: TypeAlias = Literal["async", "inline", "thread"]
 class Handler:
     """`call(ctx)` makes one attempt; `instance` is the Node to initialize and shut down, None for functions."""
 
-    mode: Mode
+    mode: Mode | Literal["wrapped"]
     call: Callable[[Context], Any]
     instance: Node | None = None
     #: Turns the resolved config, a dict, into what the node gets as `ctx.config`; None for a dict.
     read_config: Callable[[dict[str, Any]], Any] | None = None
     #: The author's coroutine function, when it takes input ports only and gives the port `result`: it needs no context.
     plain: Callable[..., Awaitable[Any]] | None = None
+    #: How to make the call inside, where the mode is `wrapped`.
+    wrapped: Mode | None = None
 
 
 def make_handler(definition: Definition, config: Mapping[str, Any]) -> Handler:

@@ -140,7 +140,7 @@ class Machine:
         self.wired: list[dict[str, Value] | None] = [None] * count
         #: Ports of decided nodes at which several values arrived and the last was taken.
         self.contested: dict[int, tuple[str, ...]] = {}
-        #: Failed attempts by node, for the retry policy.
+        #: Failed attempts by node, for the retry policy; 0 for one that was only interrupted.
         self.failures: dict[int, int] = {}
         #: What nodes keep in `ctx.state`, as their last attempts left it.
         self.states: dict[int, dict[str, Value]] = {}
@@ -305,6 +305,7 @@ class Machine:
     def interrupted(self, node: int) -> None:
         """The running attempt went away with its process; it does not count as a failure."""
         self._end_running(node)
+        self.failures.setdefault(node, 0)  # it has begun: a stop that comes before its next attempt is its end
         self._make_ready(node)
 
     def park(self, node: int) -> None:

@@ -79,7 +79,7 @@ class _Told:
 
     def tell(self, execution_id: ExecutionId, events: Sequence[Event]) -> None:
         with self._arrived:
-            if self._behind + len(events) > self._max_behind:
+            if self._behind and self._behind + len(events) > self._max_behind:
                 self._missed += len(events)
                 is_first = self._missed == len(events)
             else:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import sys
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from inspect import isasyncgen
@@ -33,17 +32,18 @@ class AttemptWrappers:
     async def run(self, ctx: Context, node_type: NodeType, attempt: Callable[[], Awaitable[Any]]) -> Any:
         """What the attempt gives, or raises; the wrappers are entered in order around it, and left in reverse."""
         entered: list[tuple[str, AbstractAsyncContextManager[object]]] = []
+        error: BaseException | None = None
         try:
             for name, caller in list(self._callers.items()):
                 manager = await self._enter(name, caller, ctx, node_type)
                 if manager is not None:
                     entered.append((name, manager))
             return await attempt()
+        except BaseException as raised:
+            error = raised
+            raise
         finally:
-            # Here, and not in code that handles exceptions: nothing below can replace what the attempt gave or raised.
-            error = sys.exc_info()[1]
-            for name, manager in reversed(entered):
-                await self._leave(name, manager, error)
+            await self._leave_all(entered, error)
 
     async def _enter(
         self, name: str, caller: Callable[..., Any], ctx: Context, node_type: NodeType
@@ -66,24 +66,35 @@ class AttemptWrappers:
         await self._guarded(name, enter(), None)
         return managers[0] if managers else None
 
-    async def _leave(
-        self, name: str, manager: AbstractAsyncContextManager[object], error: BaseException | None
+    async def _leave_all(
+        self, entered: list[tuple[str, AbstractAsyncContextManager[object]]], error: BaseException | None
     ) -> None:
+        """Leave all wrappers, then raise the cancellation that came from outside meanwhile, if one did."""
         kind, trace = (None, None) if error is None else (type(error), error.__traceback__)
-        leaving = manager.__aexit__(kind, error, trace)
-        await self._guarded(name, leaving, error)
+        cancelled: asyncio.CancelledError | None = None
+        for name, manager in reversed(entered):
+
+            async def leave(manager: AbstractAsyncContextManager[object] = manager) -> None:
+                await manager.__aexit__(kind, error, trace)
+
+            try:
+                await self._guarded(name, leave(), error)
+            except asyncio.CancelledError as raised:
+                cancelled = raised
         if error is not None:
-            error.__traceback__ = trace
+            error.__traceback__ = trace  # without the frames of the wrappers
+        if cancelled is not None:
+            raise cancelled
 
     async def _guarded(self, name: str, step: Awaitable[object], error: BaseException | None) -> None:
         """Await a step of a wrapper. Raises nothing but a cancellation that comes from outside while it is awaited."""
         task = asyncio.current_task()
         cancels = 0 if task is None else task.cancelling()
         try:
-            async with asyncio.timeout(self._hooks.limit_seconds):
+            async with asyncio.timeout(self._hooks.limit_seconds) as timer:
                 await step
         except TimeoutError as raised:
-            if isinstance(raised.__cause__, asyncio.CancelledError):
+            if timer.expired():
                 self._callers.pop(name, None)
                 limit = f"it was not done after {self._hooks.limit_seconds:g} s"
                 self._hooks.report(name, "hung", f"Its hook {_HOOK!r} hangs: {limit}. It is not used any more.")

@@ -82,8 +82,11 @@ class Tending:
                 if self._recovery is not None and now >= reconcile_at:
                     reconcile_at = now + self._reconcile_seconds
                     self._reconcile(self._recovery)
-            except StoreError:
-                pass  # whoever writes events says what is wrong with the store
+            except StoreError as error:
+                if error.code == "owner.unknown":
+                    _log.error("%s What this process still writes will be refused.", error)
+                    return
+                # Whoever writes events says what else is wrong with the store.
             except RuntimeError:
                 return  # the loop was closed under us, and nobody is left to be told
 

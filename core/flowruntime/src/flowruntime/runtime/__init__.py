@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from flowruntime.runtime.library import Added, WorkflowLibrary
     from flowruntime.runtime.reviewing import Reviewed
     from flowruntime.runtime.runtime import Runtime
+    from flowruntime.runtime.secret_places import key_place, plugin_secrets
 
 __all__ = [
     "Added",
@@ -22,6 +23,8 @@ __all__ = [
     "Runtime",
     "WorkflowLibrary",
     "embed_files",
+    "key_place",
+    "plugin_secrets",
 ]
 
 #: Which module has what: who only reads files does not load the engine.
@@ -35,6 +38,8 @@ _MODULES = {
     "Runtime": "flowruntime.runtime.runtime",
     "WorkflowLibrary": "flowruntime.runtime.library",
     "embed_files": "flowruntime.runtime.files",
+    "key_place": "flowruntime.runtime.secret_places",
+    "plugin_secrets": "flowruntime.runtime.secret_places",
 }
 
 

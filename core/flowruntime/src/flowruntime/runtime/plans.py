@@ -16,6 +16,7 @@ from flowcore.workflows import Workflow
 
 from flowruntime.authoring import Secret
 from flowruntime.engine.attempt import Instances
+from flowruntime.hooks import AttemptWrappers
 from flowruntime.plan import Checked, Plan, require_plan
 from flowruntime.registry import Registry
 from flowruntime.runtime.documents import Document
@@ -53,6 +54,8 @@ class PlanCache:
         self._secrets = secrets
         self._shut_down = shut_down
         self._kept = kept
+        #: What plugins put around attempts; set before the first document is compiled.
+        self.wrappers: AttemptWrappers | None = None
         #: By content, the least recently used first.
         self._workflows: OrderedDict[str, CompiledWorkflow] = OrderedDict()
         #: By the text or object that was given, which is pinned so that its id stays its own.
@@ -95,7 +98,7 @@ class PlanCache:
 
     def apart(self, plan: Plan) -> CompiledWorkflow:
         """A compiled workflow for one execution alone; it counts as used until `release`."""
-        return CompiledWorkflow(plan, Instances(plan, self._registry, self._secrets), "", users=1, kept=False)
+        return CompiledWorkflow(plan, self._instances(plan), "", users=1, kept=False)
 
     def forget(self, names: frozenset[str]) -> None:
         """Workflows that refer to one of these names are compiled anew; executions keep the plan that they began on."""
@@ -113,6 +116,9 @@ class PlanCache:
         self._checked.clear()
         return kept
 
+    def _instances(self, plan: Plan) -> Instances:
+        return Instances(plan, self._registry, self._secrets, self.wrappers)
+
     def _keep(self, document: Document, compiled: CompiledWorkflow) -> None:
         key = _key(document)
         self._given[key] = (document, compiled)
@@ -127,7 +133,7 @@ class PlanCache:
         content = write_json(write_workflow(plan.workflow), sort_keys=True)
         compiled = self._workflows.get(content)
         if compiled is None:
-            compiled = CompiledWorkflow(plan, Instances(plan, self._registry, self._secrets), content)
+            compiled = CompiledWorkflow(plan, self._instances(plan), content)
             self._workflows[content] = compiled
             if len(self._workflows) > self._kept:
                 self._drop(self._workflows.popitem(last=False)[1])

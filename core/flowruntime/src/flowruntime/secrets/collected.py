@@ -67,7 +67,7 @@ class Secrets(Mapping[str, Secret]):
                 return Secret(text, on_reveal=self.net.add)
         raise SecretMissing(
             f"There is no secret {name!r}.",
-            remedy=f"Set it with `flow secrets set {name}`, or in the environment as FLOW_SECRET_{name}.",
+            remedy=f"Run `flow secrets set {name}` for this database, or set FLOW_SECRET_{name} in the environment.",
         )
 
     def __iter__(self) -> Iterator[str]:

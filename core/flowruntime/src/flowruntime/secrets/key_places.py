@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
+import importlib
 import os
 import stat
 import tempfile
@@ -70,7 +71,7 @@ class KeyFile:
             return ()
         except OSError as error:
             raise self._unusable("cannot be read", error) from error
-        with open(descriptor, encoding="ascii", errors="replace") as file:
+        with os.fdopen(descriptor, encoding="ascii", errors="replace") as file:
             status = os.fstat(descriptor)
             if not stat.S_ISREG(status.st_mode):
                 raise InstallationError(
@@ -93,7 +94,7 @@ class KeyFile:
             self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
             descriptor, name = tempfile.mkstemp(prefix=".secrets-", dir=self.path.parent)  # with mode 0600
             try:
-                with open(descriptor, "w", encoding="ascii") as file:
+                with os.fdopen(descriptor, "w", encoding="ascii") as file:
                     file.write(write_keys(keys))
                     file.flush()
                     os.fsync(descriptor)
@@ -188,14 +189,13 @@ class KeyringEntry:
 
 def _library() -> Any:
     try:
-        import keyring
+        return importlib.import_module("keyring")  # by name: its types are not there when it is not installed
     except ImportError as error:
         raise InstallationError(
             "The keys of secrets are to lie in the keyring, and the library `keyring` is not installed.",
             code="secret.no_keyring",
             remedy='Run pip install keyring, or write key = "file" under [secrets] in flow.toml.',
         ) from error
-    return keyring
 
 
 def _sync(folder: Path) -> None:

@@ -15,7 +15,9 @@ from flowcore.errors import InstallationError
 __all__ = ["Key", "read_keys", "write_keys"]
 
 _BYTES: Final = 32
-_HEAD: Final = "# The keys of `flow secrets`. The first one closes, all of them open. Lose them, and the secrets are lost.\n"
+_HEAD: Final = (
+    "# The keys of `flow secrets`. The first one closes, all of them open. Lose them, and the secrets are lost.\n"
+)
 
 
 @dataclass(frozen=True, slots=True)

@@ -41,9 +41,11 @@ class LimitedProvider:
                 return run_limited(question, limit_seconds=self._limit_seconds)
             except TookTooLong:
                 self._hangs = True
+            except SystemExit as error:  # nobody below ends the process, and an attempt neither
+                raise RuntimeError("it called sys.exit") from error
         raise RetryableNodeError(
-            f"The place of secrets {self.name!r} of {self._plugin!r} gave no answer in {self._limit_seconds:g} s, and is "
-            "not asked again.",
+            f"The place of secrets {self.name!r} of {self._plugin!r} gave no answer in {self._limit_seconds:g} s, "
+            "and is not asked again.",
             code="secret.provider",
             remedy="Look whether it can be reached, and start the process again.",
         )

@@ -121,11 +121,11 @@ def _spellings(text: str) -> Iterator[str]:
 
 
 def _inside(data: bytes, before: int, encode: Callable[[bytes], bytes]) -> str:
-    """The base64 of the data where so many bytes stand before it (modulo 3), without what its neighbours change.
+    r"""The base64 of the data where so many bytes stand before it (modulo 3), without what its neighbours change.
 
-    >>> _inside(b"hunter2!", 1, b64encode) in b64encode(b"me:x:hunter2!\\n").decode()
+    >>> _inside(b"hunter2!", 1, b64encode) in b64encode(b"me:x:hunter2!\n").decode()
     False
-    >>> _inside(b"hunter2!", 2, b64encode) in b64encode(b"me:x:hunter2!\\n").decode()
+    >>> _inside(b"hunter2!", 2, b64encode) in b64encode(b"me:x:hunter2!\n").decode()
     True
     """
     encoded = encode(bytes(before) + data).decode().rstrip("=")

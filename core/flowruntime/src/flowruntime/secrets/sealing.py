@@ -26,7 +26,7 @@ def seal(name: str, text: str, key: Key) -> bytes:
     """The text as it may lie in a database. Raises InstallationError when the library `cryptography` is missing."""
     cipher, _ = _cipher(key)
     nonce = os.urandom(_NONCE_BYTES)
-    return _VERSION + nonce + cipher.encrypt(nonce, text.encode(), _bound_to(name))
+    return _VERSION + nonce + cipher.encrypt(nonce, text.encode(), _bound_to(name, _VERSION))
 
 
 def unseal(name: str, sealed: bytes, key: Key) -> str:
@@ -35,11 +35,9 @@ def unseal(name: str, sealed: bytes, key: Key) -> str:
     Raises InstallationError: `secret.damaged` for what was not sealed with this key under this name, or was changed.
     """
     cipher, invalid = _cipher(key)
-    nonce, rest = sealed[1 : 1 + _NONCE_BYTES], sealed[1 + _NONCE_BYTES :]
+    version, nonce, rest = sealed[:1], sealed[1 : 1 + _NONCE_BYTES], sealed[1 + _NONCE_BYTES :]
     try:
-        if sealed[:1] != _VERSION:
-            raise ValueError(sealed[:1])
-        return cipher.decrypt(nonce, rest, _bound_to(name)).decode()
+        return cipher.decrypt(nonce, rest, _bound_to(name, version)).decode()
     except (invalid, ValueError):
         raise InstallationError(
             f"The secret {name!r} does not open with the key {key.id}, which it names: it was changed in the database.",
@@ -48,8 +46,8 @@ def unseal(name: str, sealed: bytes, key: Key) -> str:
         ) from None
 
 
-def _bound_to(name: str) -> bytes:
-    return b"flownodes secret\0" + name.encode()
+def _bound_to(name: str, version: bytes) -> bytes:
+    return b"flownodes secret\0" + version + name.encode()
 
 
 def _cipher(key: Key) -> tuple[AESGCM, type[Exception]]:

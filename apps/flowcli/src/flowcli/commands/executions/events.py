@@ -7,13 +7,14 @@ import time
 from collections.abc import Iterator
 from typing import Final
 
+from flowcore.contracts import Store
+from flowcore.events import Event, ExecutionId, WorkflowCompleted, timestamp_text, to_wire
+from flowcore.values import write_json
+
 from flowcli.exit_codes import SUCCESS
 from flowcli.node_paths import place_text
 from flowcli.stored_executions import all_events, find_execution, open_store, summary_of
 from flowcli.terminal import printable, say, write_data
-from flowcore.contracts import Store
-from flowcore.events import Event, ExecutionId, WorkflowCompleted, timestamp_text, to_wire
-from flowcore.values import write_json
 
 __all__ = ["run"]
 

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import argparse
 
+from flowcore.contracts import ExecutionSummary, Store
+from flowcore.events import timestamp_text
+from flowcore.executions import FINAL_STATUSES
+from flowcore.values import write_json
+
 from flowcli.durations import duration_text
 from flowcli.exit_codes import SUCCESS
 from flowcli.stored_executions import find_execution, is_interrupted, open_store, summary_json
 from flowcli.terminal import printable, say, write_data
 from flowcli.usage import UsageError
-from flowcore.contracts import ExecutionSummary, Store
-from flowcore.events import timestamp_text
-from flowcore.executions import FINAL_STATUSES
-from flowcore.values import write_json
 
 __all__ = ["run"]
 

@@ -4,21 +4,18 @@ from __future__ import annotations
 
 import argparse
 
-from flowcli.durations import duration_text
-from flowcli.exit_codes import SUCCESS
-from flowcli.node_paths import place_text
-from flowcli.stored_executions import (
-    find_execution,
-    is_interrupted,
-    open_store,
-    summary_of,
-)
-from flowcli.terminal import printable, say, write_data
-from flowcli.waits import wait_lines
 from flowcore.contracts import ExecutionRecord, ExecutionSummary, Store
 from flowcore.events import timestamp_text
 from flowcore.executions import FINAL_STATUSES, NodeView
 from flowcore.values import write_json
+
+from flowcli.durations import duration_text
+from flowcli.exit_codes import SUCCESS
+from flowcli.node_paths import place_text
+from flowcli.snapshots import fold, snapshot_json, status_of
+from flowcli.stored_executions import find_execution, is_interrupted, open_store, summary_of
+from flowcli.terminal import printable, say, write_data
+from flowcli.waits import wait_lines
 
 __all__ = ["run"]
 

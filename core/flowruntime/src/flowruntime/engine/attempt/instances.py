@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any, Protocol
 
 import anyio
@@ -11,6 +12,7 @@ from flowcore.nodes import NodeType
 
 from flowruntime.authoring import Definition, Handler, InstanceContext, Secret, make_handler
 from flowruntime.engine.attempt.secret_texts import SecretTexts
+from flowruntime.hooks import AttemptWrappers
 from flowruntime.plan.model import Plan, PlannedNode
 
 __all__ = ["Instances", "Loader"]
@@ -27,12 +29,18 @@ class Loader(Protocol):
 
 
 class Instances:
-    """Handlers by node number, None until the first attempt; `configs` are static configs as the nodes get them."""
+    """Handlers by node number, None until the first attempt; `configs` are static configs as the nodes get them.
 
-    def __init__(self, plan: Plan, loader: Loader, secrets: Mapping[str, Secret]) -> None:
+    `wrappers` are what plugins put around attempts, None for nothing.
+    """
+
+    def __init__(
+        self, plan: Plan, loader: Loader, secrets: Mapping[str, Secret], wrappers: AttemptWrappers | None = None
+    ) -> None:
         self._plan = plan
         self._loader = loader
         self._secrets = secrets
+        self.wrappers = wrappers
         self._children: dict[int, Instances] = {}
         self._locks: dict[int, anyio.Lock] = {}
         self._to_shut_down: list[tuple[str, Handler]] = []
@@ -43,7 +51,7 @@ class Instances:
         """The instances of a document that containers of this one run: one for all its executions and iterations."""
         child = self._children.get(id(plan))
         if child is None:
-            child = self._children[id(plan)] = Instances(plan, self._loader, self._secrets)
+            child = self._children[id(plan)] = Instances(plan, self._loader, self._secrets, self.wrappers)
         return child
 
     async def prepare(self, index: int) -> Handler:
@@ -57,7 +65,7 @@ class Instances:
                 return ready
             node = self._plan.nodes[index]
             if node.node_type.trigger:
-                handler = self.handlers[index] = _fire(node.output_ports)
+                handler = self.handlers[index] = self._wrapped(_fire(node.output_ports))
                 return handler
             definition = self._loader.load(node.node_type)
             handler = _create(definition, node.written_config, node.type_id)
@@ -67,8 +75,13 @@ class Instances:
             if handler.instance is not None:
                 await self._initialize(handler, node)
                 self._to_shut_down.append((node.id, handler))
-            self.handlers[index] = handler
+            handler = self.handlers[index] = self._wrapped(handler)
             return handler
+
+    def _wrapped(self, handler: Handler) -> Handler:
+        if self.wrappers is None or handler.mode == "wrapped":
+            return handler
+        return replace(handler, mode="wrapped", wrapped=handler.mode, plain=None)
 
     async def _initialize(self, handler: Handler, node: PlannedNode) -> None:
         assert handler.instance is not None  # noqa: S101 - the caller looked

@@ -257,6 +257,19 @@ class Executor:
             frame.queued = True
             self.runnable.append(frame)
 
+    def moved(self, frame: Frame) -> None:
+        """A node of this document has come to something. A child that has ended is told of at once.
+
+        Children so end in the order of their last events, which is what the log says to whoever resumes it.
+        """
+        if frame.owner is None or not frame.machine.finished:
+            self.enqueue(frame)
+            return
+        if self.runnable and self.runnable[0] is frame:
+            self.runnable.popleft()
+            frame.queued = False
+        self.rest(frame)
+
     def go_on(self) -> None:
         """Called when something has changed outside of a worker, or when one leaves."""
         if self.over or self.spare is not None:
@@ -318,7 +331,7 @@ class Executor:
         machine = frame.machine
         if machine.skips:
             frame.recorder.skips()
-        if self.over or not machine.finished:
+        if self.over or not machine.finished or frame.is_left:
             return
         if may_begin_again(self, frame):
             begin_again(self, frame)

@@ -96,6 +96,11 @@ class Frame:
         self.why_stopped = "the execution was cancelled"
 
     @property
+    def is_left(self) -> bool:
+        """Whether the container that it was a child of has been told of its end."""
+        return self.owner is not None and self.owner.children.get(self.item) is not self
+
+    @property
     def path(self) -> Path:
         """Where the document is in the execution."""
         return self.run.path

@@ -10,7 +10,7 @@ import anyio.lowlevel
 from flowcore.events import NodeCompleted, NodeStarted
 from flowcore.values import Value
 
-from flowruntime.authoring import Container, Context, Wait
+from flowruntime.authoring import Container, Context, Handler, Wait
 from flowruntime.engine.attempt import changed_state, check_outputs, check_result, resolve
 from flowruntime.engine.executor.containing import open_container
 from flowruntime.engine.executor.failing import attempt_failed, state_left
@@ -118,8 +118,10 @@ async def make_attempts(execution: Executor, worker: Worker) -> None:  # noqa: C
                     outputs = await handler.call(ctx)
                 elif handler.mode == "inline":
                     outputs = handler.call(ctx)
-                else:
+                elif handler.mode == "thread":
                     outputs = await _on_thread(execution, worker, handler.call, ctx)
+                else:
+                    outputs = await _wrapped(execution, worker, handler, ctx)
                 if type(outputs) is dict or not isinstance(outputs, Wait | Container):
                     outputs = check_outputs(node, outputs, inputs)
                 if ctx.opened_state is not None and worker.index == index:
@@ -134,7 +136,7 @@ async def make_attempts(execution: Executor, worker: Worker) -> None:  # noqa: C
                 machine.cancel()
                 frame.recorder.cancelled(index, frame.why_stopped, state_left(worker))
                 worker.index = -1
-                execution.enqueue(frame)
+                execution.moved(frame)
                 raise
             attempt_failed(execution, worker, self_cancelled(error))
         else:
@@ -155,7 +157,9 @@ async def make_attempts(execution: Executor, worker: Worker) -> None:  # noqa: C
                 worker.index = -1
                 if machine.skips:
                     frame.recorder.skips()
-                if not frame.queued:
+                if frame.owner is not None:
+                    execution.moved(frame)
+                elif not frame.queued:
                     execution.enqueue(frame)
                 if worker.cancelled:
                     return
@@ -170,10 +174,26 @@ async def make_attempts(execution: Executor, worker: Worker) -> None:  # noqa: C
         worker.ctx = None
         if machine.skips:
             frame.recorder.skips()
-        execution.enqueue(frame)
+        execution.moved(frame)
         if worker.cancelled:
             return
         at_us = now()
+
+
+async def _wrapped(execution: Executor, worker: Worker, handler: Handler, ctx: Context) -> Any:
+    """The attempt, with what plugins put around it."""
+    frame = worker.frame
+
+    async def attempt() -> Any:
+        if handler.wrapped == "async":
+            return await handler.call(ctx)
+        if handler.wrapped == "inline":
+            return handler.call(ctx)
+        return await _on_thread(execution, worker, handler.call, ctx)
+
+    wrappers = frame.instances.wrappers
+    assert wrappers is not None  # noqa: S101 - they have wrapped the handler
+    return await wrappers.run(ctx, frame.machine.plan.nodes[worker.index].node_type, attempt)
 
 
 async def _on_thread(execution: Executor, worker: Worker, call: Any, ctx: Context) -> Any:

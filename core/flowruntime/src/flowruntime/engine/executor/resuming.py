@@ -191,9 +191,10 @@ async def _container(execution: Executor, frame: Frame, index: int) -> tuple[Con
             inputs, config = resolve(node, attempt, handler, inputs, config, run)
         ctx = Context(run, frame.path, node.id, attempt, inputs, config)
         ctx.woken = machine.woken.get(index)
-        if handler.mode == "async":
+        mode = handler.wrapped or handler.mode  # no attempt, so nothing is put around it
+        if mode == "async":
             container = await handler.call(ctx)
-        elif handler.mode == "inline":
+        elif mode == "inline":
             container = handler.call(ctx)
         else:
             container = await execution.threads.run(execution.threads.job(handler.call, ctx))

@@ -73,7 +73,7 @@ def _dismiss(execution: Executor, worker: Worker) -> None:
     worker.index = -1
     worker.cancel()
     execution.workers.discard(worker)
-    execution.enqueue(worker.frame)
+    execution.moved(worker.frame)
     if worker.task is not None and not worker.is_guest:
         execution.leftovers.add(worker.task)
         worker.task.add_done_callback(execution.leftovers.discard)
