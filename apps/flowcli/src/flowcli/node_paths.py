@@ -74,5 +74,5 @@ def _refused(text: str) -> UsageError:
     return UsageError(
         f"--path {text!r} is no path of a node.",
         code="path.form",
-        remedy="Write the containers from outside to inside, 'loop[3]/sub', or JSON: '[[\"loop\", 3], [\"sub\", null]]'.",
+        remedy="Write the containers from outside in, 'loop[3]/sub', or JSON: '[[\"loop\", 3], [\"sub\", null]]'.",
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import sys
 from typing import Final
 
@@ -21,13 +22,13 @@ _MOST_COLOURED: Final = 100_000
 _MOST_FRAMES: Final = 3
 
 
-def tell_outcome(ended: Ended, form: Form, db: str | None) -> int:
-    """Tell it; gives the exit code. `db` is the database if it is not the default one."""
+def tell_outcome(ended: Ended, form: Form, arguments: argparse.Namespace) -> int:
+    """Tell it; gives the exit code. The arguments are those of the command that ran it."""
     result = ended.result
     if result is None:
         from flowcli.resting import tell_rest  # rare
 
-        return tell_rest(ended.execution_id, form, db)
+        return tell_rest(ended.execution_id, form, arguments)
     if form == "json":
         write_data(write_json(result.to_json(), indent=2) + "\n")
     fatal = result.error["node_id"] if result.error is not None else None

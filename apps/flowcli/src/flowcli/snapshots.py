@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from flowcore.contracts import ExecutionRecord, Store
@@ -14,8 +15,11 @@ from flowcli.waits import Waits, wait_json
 __all__ = ["fold", "snapshot_json", "status_of"]
 
 
-def snapshot_json(store: Store, record: ExecutionRecord, db: str | None) -> dict[str, Any]:
-    """An execution as it stands, with the fields of its result once it has ended."""
+def snapshot_json(store: Store, record: ExecutionRecord, options: Sequence[str]) -> dict[str, Any]:
+    """An execution as it stands, with the fields of its result once it has ended.
+
+    `options` are for the commands in it.
+    """
     execution, waits = fold(store, record.execution_id)
     shown = execution.to_json()
     if execution.status in FINAL_STATUSES:
@@ -26,7 +30,7 @@ def snapshot_json(store: Store, record: ExecutionRecord, db: str | None) -> dict
         "owner": owner_json(summary.owner),
         "interrupted": is_interrupted(summary),
         "quarantine": record.quarantine,
-        "waits": [wait_json(record.execution_id, node, db) for node in waits.nodes],
+        "waits": [wait_json(record.execution_id, node, options) for node in waits.nodes],
     }
 
 

@@ -2,16 +2,27 @@
 
 from __future__ import annotations
 
+import argparse
 import shlex
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from flowcore.events import Event, NodeEvent, NodeWaiting, Path, WorkflowCompleted, WorkflowRetrying, timestamp_text
+from flowcore.events import (
+    Event,
+    NodeEvent,
+    NodeWaiting,
+    Path,
+    WorkflowCompleted,
+    WorkflowResumed,
+    WorkflowRetrying,
+    WorkflowStarted,
+    timestamp_text,
+)
 
 from flowcli.node_paths import path_text, place_text
 
-__all__ = ["Waits", "commands_for", "wait_json", "wait_lines"]
+__all__ = ["Waits", "commands_for", "options_like", "wait_json", "wait_lines"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,11 +68,10 @@ class Waits:
                 depth = len(event.path)
                 for path, node_id in [key for key in self._waiting if key[0][:depth] == event.path]:
                     del self._waiting[path, node_id]
-            case NodeEvent():
+            case WorkflowStarted() | WorkflowResumed() | NodeEvent():
                 pass
             case _:
-                if self._waiting and hasattr(event, "node_id"):
-                    self._waiting.pop((event.path, event.node_id), None)
+                self._waiting.pop((event.path, event.node_id), None)
 
     @property
     def nodes(self) -> tuple[WaitingNode, ...]:
@@ -73,9 +83,14 @@ class Waits:
         return tuple(node for node in self._waiting.values() if node.waits_for == kind)
 
 
-def commands_for(execution_id: str, node: WaitingNode, db: str | None) -> list[str]:
-    """The commands that make the node go on; `db` is the database if it is not the default one."""
-    database = [] if db is None else ["--db", db]
+def options_like(arguments: argparse.Namespace) -> list[str]:
+    """What another command must be given to see the same database and node types."""
+    options = [] if arguments.db is None else ["--db", arguments.db]
+    return options if getattr(arguments, "nodes", None) is None else [*options, "--nodes", arguments.nodes]
+
+
+def commands_for(execution_id: str, node: WaitingNode, options: Sequence[str]) -> list[str]:
+    """The commands that make the node go on, with these options."""
     if node.signal is not None:
         words = [["signal", execution_id, node.signal, "--value", "null"]]
     elif node.waits_for == "answer":
@@ -83,19 +98,19 @@ def commands_for(execution_id: str, node: WaitingNode, db: str | None) -> list[s
         words = [["answer", execution_id, node.node_id, answer, *path] for answer in ("retry", "fail", "value=JSON")]
     else:
         words = []
-    return [shlex.join(["flow", "executions", *one, *database]) for one in words]
+    return [shlex.join(["flow", "executions", *one, *options]) for one in words]
 
 
-def wait_lines(execution_id: str, node: WaitingNode, db: str | None) -> list[str]:
+def wait_lines(execution_id: str, node: WaitingNode, options: Sequence[str]) -> list[str]:
     """What to tell people: a sentence, and the commands below it."""
     place = place_text(node.path, node.node_id)
     until = "" if node.until_us is None else f" until {timestamp_text(node.until_us)[:19]}Z"
     what = {"answer": "an answer", "signal": f"the signal {node.signal!r}", "time": "its time"}[node.waits_for]
     sentence = f"Node {place!r} waits for {what}{until}{f': {node.reason}' if node.reason else ''}."
-    return [sentence, *(f"  {command}" for command in commands_for(execution_id, node, db))]
+    return [sentence, *(f"  {command}" for command in commands_for(execution_id, node, options))]
 
 
-def wait_json(execution_id: str, node: WaitingNode, db: str | None) -> dict[str, Any]:
+def wait_json(execution_id: str, node: WaitingNode, options: Sequence[str]) -> dict[str, Any]:
     """The same for programs."""
     return {
         "node_id": node.node_id,
@@ -104,5 +119,5 @@ def wait_json(execution_id: str, node: WaitingNode, db: str | None) -> dict[str,
         "signal": node.signal,
         "until": None if node.until_us is None else timestamp_text(node.until_us),
         "reason": node.reason,
-        "commands": commands_for(execution_id, node, db),
+        "commands": commands_for(execution_id, node, options),
     }

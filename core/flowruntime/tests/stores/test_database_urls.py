@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from flowcore.errors import StoreError
+from flowruntime.permits import Rules, hold_permits, permits_held
 from flowruntime.stores import MEMORY, MemoryStore, default_url, store_for
 from flowruntime.stores.sqlite import SqliteStore
 
@@ -39,7 +41,6 @@ def test_memory_is_the_store_that_keeps_nothing() -> None:
         "sqlite:///",
         "sqlite:////data/",
         "sqlite://data/flow.db",
-        "postgresql://host/flow",
         "sqlite:///flow.db?synchronous=off",
         "sqlite:///flow.db?mode=ro",
     ],
@@ -50,6 +51,56 @@ def test_what_is_no_url_of_ours_is_refused_with_what_to_write(url: str) -> None:
     assert caught.value.code == "store.url"
     assert repr(url) in caught.value.message
     assert caught.value.remedy
+
+
+def test_a_store_that_is_not_installed_is_named_with_what_brings_it_and_without_its_password() -> None:
+    with pytest.raises(StoreError) as caught:
+        store_for("postgresql://me:hunter2@host/flow")
+    assert caught.value.code == "store.url"
+    assert "flownodes[postgres]" in caught.value.remedy
+    assert "hunter2" not in str(caught.value)
+
+
+@pytest.fixture
+def installed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+    """A distribution that brings a store for the scheme `shelf`, and one that breaks."""
+    info = tmp_path / "acme_stores-1.0.dist-info"
+    info.mkdir()
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: acme-stores\nVersion: 1.0\n")
+    (info / "entry_points.txt").write_text(
+        "[flownodes.stores]\nshelf = acme_stores:open_store\nbroken = acme_stores:missing\n"
+    )
+    (tmp_path / "acme_stores.py").write_text(
+        "from flowruntime.stores import MemoryStore\n\n"
+        "def open_store(url, *, read_only):\n"
+        "    store = MemoryStore()\n"
+        "    store.given = (url, read_only)\n"
+        "    return store\n"
+    )
+    monkeypatch.syspath_prepend(str(tmp_path))
+    before = permits_held()
+    yield "acme-stores"
+    hold_permits(before)
+
+
+def test_a_distribution_brings_a_store_by_the_scheme_of_its_urls(installed: str) -> None:
+    store = store_for("shelf://one?two", read_only=True)
+    assert store.given == ("shelf://one?two", True)  # type: ignore[attr-defined]
+
+
+def test_a_store_that_cannot_be_loaded_is_told(installed: str) -> None:
+    with pytest.raises(StoreError) as caught:
+        store_for("broken://one")
+    assert caught.value.code == "store.plugin"
+    assert installed in caught.value.remedy
+
+
+def test_a_store_of_a_distribution_that_is_kept_out_is_not_loaded(installed: str) -> None:
+    hold_permits(Rules(deny=[installed]))
+    with pytest.raises(StoreError) as caught:
+        store_for("shelf://one")
+    assert caught.value.code == "store.url"
+    assert installed in caught.value.remedy
 
 
 def test_the_default_database_lies_in_the_users_data_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -81,7 +81,7 @@ def run(arguments: argparse.Namespace) -> int:
             nodes=read_nodes(arguments.nodes),
         )
         ended = anyio.run(run_workflow, runtime, choose, inputs, arguments.trigger)
-    return tell_outcome(ended, form, arguments.db)
+    return tell_outcome(ended, form, arguments)
 
 
 @contextlib.contextmanager

@@ -1,4 +1,4 @@
-"""The hooks through which installed distributions add to Flownodes; `specs` lists them all.
+"""The hooks through which installed distributions add to Flownodes; the module `specs` lists them all.
 
 A plugin is a module, named by an entry point in the group `flownodes.hooks`, with functions marked as `@hookimpl`:
 
@@ -14,25 +14,18 @@ def expression_functions() -> list[ExpressionFunction]:
 
 from flowruntime.authoring.functions import Call, ExpressionFunction, FunctionError
 from flowruntime.hooks.loading import hooks_at, installed_hooks, load_hooks, permit_hooks, points_of
-from flowruntime.hooks.observing import Observers, collect_observers
 from flowruntime.hooks.plugins import HOOK_SECONDS, Hooks
 from flowruntime.hooks.points import ENTRY_POINT_GROUP, PluginPoint, find_points
-from flowruntime.hooks.providing import collect_providers
 from flowruntime.hooks.specs import hookimpl
-from flowruntime.hooks.wrapping import AttemptWrappers
 
 __all__ = [
     "ENTRY_POINT_GROUP",
     "HOOK_SECONDS",
-    "AttemptWrappers",
     "Call",
     "ExpressionFunction",
     "FunctionError",
     "Hooks",
-    "Observers",
     "PluginPoint",
-    "collect_observers",
-    "collect_providers",
     "find_points",
     "hookimpl",
     "hooks_at",

@@ -74,8 +74,8 @@ class _Told:
         self._behind = self._missed = 0
         self._is_ending = False
         self._arrived = threading.Condition()
-        self._thread = threading.Thread(target=self._run, name=f"flownodes-observer {name}", daemon=True)
-        self._thread.start()
+        #: Begins with the first events.
+        self._thread: threading.Thread | None = None
 
     def tell(self, execution_id: ExecutionId, events: Sequence[Event]) -> None:
         with self._arrived:
@@ -87,6 +87,10 @@ class _Told:
                 self._behind += len(events)
                 self._waiting.append((execution_id, events))
                 self._arrived.notify()
+        if self._thread is None:
+            name = f"flownodes-observer {self._name}"
+            self._thread = threading.Thread(target=self._run, name=name, daemon=True)
+            self._thread.start()
         if is_first:
             message = f"Its observer is {self._max_behind:,} events behind, and misses events."
             remedy = "It must take less time, or hand events on to a thread that does."
@@ -98,7 +102,8 @@ class _Told:
             self._arrived.notify()
 
     def join(self, seconds: float) -> None:
-        self._thread.join(seconds)
+        if self._thread is not None:
+            self._thread.join(seconds)
         with self._arrived:
             missed = self._missed + self._behind
             self._waiting.clear()

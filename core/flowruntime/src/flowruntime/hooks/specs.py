@@ -15,13 +15,13 @@ from contextlib import AbstractAsyncContextManager
 from typing import TYPE_CHECKING, Any, Final
 
 import pluggy
-from flowcore.contracts import Observer
-from flowcore.nodes import NodeType
-
-from flowruntime.authoring import Context, Node
-from flowruntime.authoring.functions import ExpressionFunction
 
 if TYPE_CHECKING:
+    from flowcore.contracts import Observer
+    from flowcore.nodes import NodeType
+
+    from flowruntime.authoring import Context, Node
+    from flowruntime.authoring.functions import ExpressionFunction
     from flowruntime.secrets import SecretProvider
 
 __all__ = [

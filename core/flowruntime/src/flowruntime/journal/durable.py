@@ -17,7 +17,7 @@ from flowcore.events import ErrorObject, Event, ExecutionId
 from flowcore.executions import Status
 
 from flowruntime.bus import Bell
-from flowruntime.journal.log import ExecutionLog
+from flowruntime.journal.log import ExecutionLog, Observed
 from flowruntime.journal.writer import Kept, Writer
 
 __all__ = ["TAIL_EVENTS", "DurableLog"]
@@ -130,6 +130,10 @@ class DurableLog(ExecutionLog):
             self.listening = False
             self._writer.wake(self)
 
+    def observe(self, observed: Observed) -> None:
+        """Have somebody told of every event that becomes durable from now on."""
+        self._observed = observed
+
     def rest(self) -> None:
         """Nothing runs."""
         self._status = "waiting"
@@ -161,7 +165,8 @@ class DurableLog(ExecutionLog):
         self._kept_status = status
         creation, self._creation = self._creation, None
         change = Change(self.execution_id, events, token=self.token) if creation is None else creation
-        return change._replace(events=events, status=status, answers=dict(answers) or None)
+        # A request may have been told twice; what came of it is what came of it first.
+        return change._replace(events=events, status=status, answers=dict(reversed(answers)) or None)
 
     def kept(self, kept: Kept) -> None:
         """The writer has written what it took, or the store has refused it."""
@@ -178,6 +183,8 @@ class DurableLog(ExecutionLog):
         self._tail_events += len(kept.events)
         while self._tail_events - len(self._tail[0]) >= TAIL_EVENTS:
             self._tail_events -= len(self._tail.popleft())
+        if self._observed is not None:
+            self._observed(self.execution_id, kept.events)
         reached = 0
         for seq, future in self._waits:
             if seq > self._durable_seq:

@@ -14,7 +14,7 @@ from flowcore.workflows import Workflow
 
 from flowruntime.journal.durable import DurableLog
 from flowruntime.journal.following import Batch, Following, HistoryGap
-from flowruntime.journal.log import ExecutionLog
+from flowruntime.journal.log import ExecutionLog, Observed
 from flowruntime.journal.pages import SharedPages
 from flowruntime.journal.tending import Tending
 from flowruntime.journal.writer import Writer
@@ -45,6 +45,8 @@ class Journal:
         #: This process, as the store knows it; None where the store is this process's own.
         self.owner: Registered | None = None
         self._pages = SharedPages(self._read_page)
+        #: Told of every event of the logs that are opened from now on, in batches, once it is durable.
+        self.observed: Observed | None = None
 
     async def open(self, owner: Owner, *, lease_seconds: float = LEASE_SECONDS) -> None:
         """Make the store usable, and this process known to it. Raises StoreError when that cannot be."""
@@ -138,6 +140,9 @@ class Journal:
                 raise refused
             log = ExecutionLog(execution_id, self.store, seq=1)
             log.net = self._net
+            if self.observed is not None:
+                log.observe(self.observed)
+                self.observed(execution_id, [first])
         self._open[execution_id] = log
         return log
 
@@ -259,6 +264,8 @@ class Journal:
     ) -> DurableLog:
         log = DurableLog(execution_id, self.store, writer, token=token, seq=seq, creation=creation, on_over=self._over)
         log.net = self._net
+        if self.observed is not None:
+            log.observe(self.observed)
         return log
 
     def _over(self, log: ExecutionLog) -> None:

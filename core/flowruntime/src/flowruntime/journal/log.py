@@ -5,13 +5,14 @@ are handed over in batches: when somebody waits for them, when somebody reads, o
 
 Waking a follower costs about as much as running three nodes. While little happens, a single one is woken for every
 event. More of them, or one that has much to read, are woken together and then not for half a millisecond each, so that
-a hundred cost an execution a few percent.
+a hundred cost an execution a few percent. Observers are told like a follower that has much to read.
 """
 
 from __future__ import annotations
 
 import asyncio
-from typing import ClassVar, Final
+from collections.abc import Callable, Sequence
+from typing import ClassVar, Final, TypeAlias
 
 from flowcore.contracts import Change, Page, Store
 from flowcore.events import ErrorObject, Event, ExecutionId
@@ -20,7 +21,10 @@ from flowruntime.bus import Bell
 from flowruntime.journal.masking import masked_event
 from flowruntime.secrets import Net
 
-__all__ = ["BATCH", "ExecutionLog"]
+__all__ = ["BATCH", "ExecutionLog", "Observed"]
+
+#: Told of events that are durable, in order. Called on the loop's thread.
+Observed: TypeAlias = Callable[[ExecutionId, Sequence[Event]], None]
 
 #: How many decided events are handed over at once.
 BATCH: Final = 256
@@ -39,6 +43,7 @@ class ExecutionLog:
 
     __slots__ = (
         "_bell",
+        "_observed",
         "_page",
         "_pausing",
         "_store",
@@ -65,6 +70,7 @@ class ExecutionLog:
         self.listening = False
         #: The secrets that no event may tell.
         self.net: Net | None = None
+        self._observed: Observed | None = None
         self._bell = Bell()
         self._waiting = 0
         self._woken_at = seq
@@ -92,6 +98,11 @@ class ExecutionLog:
     def answer(self, number: int, error: ErrorObject | None) -> None:
         """What came of a request stands in the log by now, or will never. Nothing comes from outside here."""
 
+    def observe(self, observed: Observed) -> None:
+        """Have somebody told of every event from here on, once it is durable. Called before the first is decided."""
+        self._observed = observed
+        self.listening = True
+
     def append(self, event: Event) -> None:
         """Take the next event; its `seq` is one more than the latest. Revealed secrets in its texts are masked."""
         self.seq += 1
@@ -109,6 +120,8 @@ class ExecutionLog:
             (refused,) = self._store.commit((Change(self.execution_id, batch),))
             if refused is not None:
                 raise refused
+            if self._observed is not None:
+                self._observed(self.execution_id, batch)
             if self.listening:
                 self._wake()
 
@@ -136,15 +149,15 @@ class ExecutionLog:
         self.listening = False
         much = self.seq - self._woken_at > _MUCH
         self._woken_at = self.seq
-        if much or self._waiting > 1:
+        if much or self._waiting > 1 or self._observed is not None:
             self._pausing = True
-            pause_seconds = min(self._waiting * _PAUSE_SECONDS, _MAX_PAUSE_SECONDS)
+            pause_seconds = min(max(self._waiting, 1) * _PAUSE_SECONDS, _MAX_PAUSE_SECONDS)
             asyncio.get_running_loop().call_later(pause_seconds, self._listen)
         self._waiting = 0
         self._bell.ring()
 
     def _listen(self) -> None:
         self._pausing = False
-        if self._bell.waited_for:
+        if self._bell.waited_for or self._observed is not None:
             self.listening = True
             self.flush()

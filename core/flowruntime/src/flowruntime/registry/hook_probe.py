@@ -16,7 +16,8 @@ from pathlib import Path
 from flowcore.packs import PackProblem
 
 from flowruntime.expressions.functions.known import collect_functions
-from flowruntime.hooks import collect_observers, collect_providers
+from flowruntime.hooks.observing import collect_observers
+from flowruntime.hooks.providing import collect_providers
 from flowruntime.registry.lookup import Registry
 from flowruntime.registry.settings import PackSettings
 

@@ -147,6 +147,11 @@ class Registry:
         return registry
 
     @property
+    def has_plugins(self) -> bool:
+        """Whether there are plugins, of which nothing is imported to know it."""
+        return bool(self._snapshot.plugins)
+
+    @property
     def hooks(self) -> Hooks | None:
         """The plugins of this installation, imported at the first question; None when there are none.
 
@@ -187,7 +192,11 @@ class Registry:
     def rows(self) -> list[TypeRow]:
         """The newest version of every node type, sorted by id."""
         packs = self._snapshot.packs
-        rows = [TypeRow._make([*row[:6], packs[row[6]][0], False]) for row in self._snapshot.rows if self._newest[row[0]] == row[1]]
+        rows = [
+            TypeRow._make([*row[:6], packs[row[6]][0], False])
+            for row in self._snapshot.rows
+            if self._newest[row[0]] == row[1]
+        ]
         for node_type, _ in self._local.values():
             if self._newest[node_type.id] == node_type.version:
                 rows.append(_row_of(node_type, node_type.namespace))

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections import OrderedDict
 from collections.abc import Callable, Hashable, Mapping
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from flowcore.documents import write_workflow
 from flowcore.values import write_json
@@ -16,10 +17,12 @@ from flowcore.workflows import Workflow
 
 from flowruntime.authoring import Secret
 from flowruntime.engine.attempt import Instances
-from flowruntime.hooks import AttemptWrappers
 from flowruntime.plan import Checked, Plan, require_plan
 from flowruntime.registry import Registry
 from flowruntime.runtime.documents import Document
+
+if TYPE_CHECKING:
+    from flowruntime.hooks.wrapping import AttemptWrappers
 
 __all__ = ["CompiledWorkflow", "PlanCache"]
 

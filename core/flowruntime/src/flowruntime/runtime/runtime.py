@@ -26,6 +26,7 @@ from flowruntime.runtime.documents import Document, name_of
 from flowruntime.runtime.error_workflows import ErrorWorkflows
 from flowruntime.runtime.library import WorkflowLibrary
 from flowruntime.runtime.plans import CompiledWorkflow, PlanCache
+from flowruntime.runtime.plugging import Plugging
 from flowruntime.runtime.recovering import Recovery
 from flowruntime.runtime.secret_places import find_secrets
 from flowruntime.runtime.starting import fired_trigger, origin_of, read_inputs
@@ -103,6 +104,7 @@ class Runtime:
             on_end=self._on_end,
             http=self._client_for,
         )
+        self._plugging = Plugging(self.registry)
         #: By network policy.
         self._http: dict[str, httpx.AsyncClient] = {}
         self._tasks: anyio.abc.TaskGroup | None = None
@@ -110,6 +112,7 @@ class Runtime:
     async def __aenter__(self) -> Self:
         if self._tasks is not None:
             raise InstallationError("The runtime is running already.", remedy="Enter each Runtime once.")
+        await self._plugging.open(self._plans, self._journal)
         await self._journal.open(this_process(self.name), lease_seconds=self._lease_seconds)
         self._tasks = anyio.create_task_group()
         await self._tasks.__aenter__()
@@ -142,6 +145,7 @@ class Runtime:
             self._tasks = None
             try:
                 await self._close_journal(quietly=error is not None)
+                await self._plugging.close()
             finally:
                 # The block's own exception is not handed to the task group, which would wrap it in an ExceptionGroup.
                 await tasks.__aexit__(None, None, None)
@@ -283,6 +287,7 @@ class Runtime:
     async def wait_for_rest(self, execution_id: str) -> ExecutionResult | None:
         """The result of an execution once it has ended; None as soon as it waits for nothing but an answer."""
         if await self._supervisor.until_rest(execution_id):
+            await self._journal.until_durable(execution_id)
             return None
         return await self.wait(execution_id)
 

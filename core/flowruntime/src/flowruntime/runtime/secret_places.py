@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 
 from flowcore.contracts import Store
 
-from flowruntime.hooks import collect_providers, installed_hooks
 from flowruntime.registry.places import settings_file
 from flowruntime.secrets import EnvironmentSecrets, LimitedProvider, SecretProvider, Secrets
 
@@ -36,6 +35,9 @@ def find_secrets(store: Store) -> Secrets:
 
 def plugin_secrets() -> list[LimitedProvider]:
     """The providers of the plugins that are installed and may load. What is none is a problem of its plugin."""
+    from flowruntime.hooks import installed_hooks
+    from flowruntime.hooks.providing import collect_providers
+
     return collect_providers(installed_hooks())
 
 

@@ -24,14 +24,16 @@ class SecretKeeper:
     def set(self, name: str, text: str, now_us: int) -> None:
         """Seal and keep a secret. The first one makes the key, where keys can be made.
 
-        Raises InstallationError as `get` does, and when there are secrets whose key is missing: with another key beside
-        it, nobody would notice before a node needs them.
+        Raises InstallationError: what is wrong with the place of the keys, and `secret.key_missing` when another secret
+        was sealed with a key that is not there: with a second key nobody would notice before a node needs it.
         """
         with self._place.locked():
             keys = self._place.read()
-            if not keys:
-                for sealed in self._store.list():
+            known = {key.id for key in keys}
+            for sealed in self._store.list():
+                if sealed.key_id not in known and sealed.name != name:
                     raise key_missing(sealed, self._place)
+            if not keys:
                 keys = (Key.random(),)
                 self._place.write(keys)
             self._put(name, text, keys[0], now_us)

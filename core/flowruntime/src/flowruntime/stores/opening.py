@@ -6,15 +6,20 @@ from typing import Final
 from urllib.parse import parse_qsl, quote, unquote
 
 from flowcore.contracts import Store
-from flowcore.errors import StoreError
+from flowcore.errors import FlowError, StoreError
 
+from flowruntime.permits import permits_held
 from flowruntime.stores.memory import MemoryStore
 from flowruntime.stores.places import default_database
 
-__all__ = ["MEMORY", "default_url", "store_for"]
+__all__ = ["ENTRY_POINT_GROUP", "MEMORY", "default_url", "store_for"]
 
 #: The URL of the store that keeps nothing.
 MEMORY: Final = "memory:"
+#: Where other distributions say which stores they bring, each by the scheme of its URLs.
+ENTRY_POINT_GROUP: Final = "flownodes.stores"
+#: Extras of `flownodes` that bring stores, by scheme.
+_EXTRAS: Final = {"postgresql": "postgres"}
 _SQLITE: Final = "sqlite:///"
 _FORMS: Final = "Write sqlite:///relative/path.db, sqlite:////absolute/path.db or memory:."
 
@@ -33,7 +38,7 @@ def store_for(url: str, *, read_only: bool = False) -> Store:
     if url == MEMORY:
         return MemoryStore()
     if not url.startswith(_SQLITE):
-        raise StoreError(f"The database URL {url!r} is not one of ours.", code="store.url", remedy=_FORMS)
+        return _installed_store(url, read_only=read_only)
     path, _, query = url.removeprefix(_SQLITE).partition("?")
     options = dict(parse_qsl(query, keep_blank_values=True))
     synchronous = options.pop("synchronous", "full")
@@ -56,3 +61,35 @@ def store_for(url: str, *, read_only: bool = False) -> Store:
         read_only=read_only,
         make_folder=file == default_database(),
     )
+
+
+def _installed_store(url: str, *, read_only: bool) -> Store:
+    """The store of a distribution whose entry point in the group `flownodes.stores` has the URL's scheme as its name.
+
+    The entry point is a callable: it takes the URL and `read_only`, and gives a store that is not open yet.
+    """
+    scheme, colon, _ = url.partition(":")
+    from importlib_metadata import entry_points  # dear, and for other stores only
+
+    found = [point for point in entry_points(group=ENTRY_POINT_GROUP) if colon and point.name == scheme]
+    permitted = [point for point in found if point.dist is None or permits_held()(point.dist.name)]
+    if not permitted:
+        remedy = _FORMS
+        if found:
+            remedy = f"The settings of flow.toml keep {found[0].dist and found[0].dist.name!r} out, which brings it."
+        elif scheme in _EXTRAS:
+            remedy = f"Install it: pip install 'flownodes[{_EXTRAS[scheme]}]'. {_FORMS}"
+        # What stands behind the scheme may be a password.
+        shown = repr(url if scheme == "sqlite" or not colon else f"{scheme}:…")
+        raise StoreError(f"There is no store for the database URL {shown}.", code="store.url", remedy=remedy)
+    try:
+        store: Store = permitted[0].load()(url, read_only=read_only)
+    except FlowError:
+        raise
+    except Exception as error:
+        raise StoreError(
+            f"The store for {scheme!r} URLs cannot be used: {type(error).__name__}: {error}",
+            code="store.plugin",
+            remedy=f"Reinstall or update {permitted[0].dist.name if permitted[0].dist else 'its distribution'}.",
+        ) from error
+    return store

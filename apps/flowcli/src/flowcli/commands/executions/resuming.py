@@ -30,7 +30,7 @@ from flowcli.snapshots import snapshot_json
 from flowcli.stored_executions import all_events, find_execution, open_store, summary_of
 from flowcli.terminal import printable, say, write_data
 from flowcli.usage import UsageError
-from flowcli.waits import Waits, wait_lines
+from flowcli.waits import Waits, options_like, wait_lines
 from flowcli.watching import EventLines, Form, watcher_for
 
 __all__ = ["REFUSED", "form_of", "run", "runtime_for", "take_up"]
@@ -100,7 +100,7 @@ def take_up(
             if error.code not in REFUSED:
                 raise
             raise UsageError(error.message, code=error.code, remedy=error.remedy) from error
-    return tell_outcome(ended, form, arguments.db)
+    return tell_outcome(ended, form, arguments)
 
 
 def _seq_of(arguments: argparse.Namespace, execution_id: ExecutionId) -> int:
@@ -154,12 +154,13 @@ class _Several:
 
     def tell(self) -> set[int]:
         """Tell what is left to be told; the exit codes."""
+        options = options_like(self._arguments)
         rests = [execution_id for execution_id, (_, outcome) in self._outcomes.items() if outcome is None]
         with open_store(self._arguments.db, read_only=True) as store:
             resting = {execution_id: find_execution(store, execution_id) for execution_id in rests}
             if self._form == "json":
                 shown = [
-                    snapshot_json(store, resting[execution_id], self._arguments.db)
+                    snapshot_json(store, resting[execution_id], options)
                     if outcome is None
                     else {"execution_id": execution_id, "error": outcome.to_json()}
                     if isinstance(outcome, FlowError)
@@ -170,7 +171,7 @@ class _Several:
             for execution_id in rests:
                 say(f"Execution {execution_id} is at rest: it goes on once somebody answers.")
                 for node in Waits(all_events(store, resting[execution_id].execution_id)).of("answer"):
-                    for line in wait_lines(execution_id, node, self._arguments.db):
+                    for line in wait_lines(execution_id, node, options):
                         say(printable(line))
         return {code for code, _ in self._outcomes.values()}
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import argparse
+import shlex
+from collections.abc import Sequence
 
 from flowcore.contracts import ExecutionRecord, ExecutionSummary, Store
 from flowcore.events import timestamp_text
@@ -15,7 +17,7 @@ from flowcli.node_paths import place_text
 from flowcli.snapshots import fold, snapshot_json, status_of
 from flowcli.stored_executions import find_execution, is_interrupted, open_store, summary_of
 from flowcli.terminal import printable, say, write_data
-from flowcli.waits import wait_lines
+from flowcli.waits import options_like, wait_lines
 
 __all__ = ["run"]
 
@@ -25,13 +27,13 @@ def run(arguments: argparse.Namespace) -> int:
     with open_store(arguments.db, read_only=True) as store:
         record = find_execution(store, arguments.words[0])
         if arguments.json:
-            write_data(write_json(snapshot_json(store, record, arguments.db), indent=2) + "\n")
+            write_data(write_json(snapshot_json(store, record, options_like(arguments)), indent=2) + "\n")
         else:
-            _show(store, record, arguments.db)
+            _show(store, record, options_like(arguments))
     return SUCCESS
 
 
-def _show(store: Store, record: ExecutionRecord, db: str | None) -> None:
+def _show(store: Store, record: ExecutionRecord, options: Sequence[str]) -> None:
     execution, waits = fold(store, record.execution_id)
     summary = summary_of(store, record.execution_id)
     is_final = execution.status in FINAL_STATUSES
@@ -52,11 +54,11 @@ def _show(store: Store, record: ExecutionRecord, db: str | None) -> None:
         lines += ["", write_json(execution.outputs, indent=2)]
     write_data("".join(f"{printable(line)}\n" for line in lines))
     for node in waits.nodes:
-        for line in wait_lines(record.execution_id, node, db):
+        for line in wait_lines(record.execution_id, node, options):
             say(printable(line))
     if not is_final and summary.owner is None and not waits.of("answer"):
-        database = "" if db is None else f" --db {db}"
-        say(f"Nobody runs it: flow executions resume {record.execution_id}{database}")
+        command = shlex.join(["flow", "executions", "resume", record.execution_id, *options])
+        say(f"Nobody runs it: {command}")
 
 
 def _who(summary: ExecutionSummary) -> str:

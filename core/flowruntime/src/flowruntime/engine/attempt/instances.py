@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import anyio
 from flowcore.errors import FatalNodeError, FlowError
@@ -12,8 +12,10 @@ from flowcore.nodes import NodeType
 
 from flowruntime.authoring import Definition, Handler, InstanceContext, Secret, make_handler
 from flowruntime.engine.attempt.secret_texts import SecretTexts
-from flowruntime.hooks import AttemptWrappers
 from flowruntime.plan.model import Plan, PlannedNode
+
+if TYPE_CHECKING:
+    from flowruntime.hooks.wrapping import AttemptWrappers
 
 __all__ = ["Instances", "Loader"]
 

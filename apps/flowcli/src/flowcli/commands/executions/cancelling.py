@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
+import sys
 import time
 from typing import Any, Final
 
+import anyio
 from flowcore.contracts import ExecutionRecord, Store
+from flowcore.errors import StoreError
 from flowcore.executions import FINAL_STATUSES
 from flowcore.values import write_json
 
@@ -53,7 +57,8 @@ def _cancel(arguments: argparse.Namespace, store: Store, record: ExecutionRecord
         return WRONG, {"execution_id": execution_id, "error": refused.to_json()}
     shown = {"execution_id": execution_id, "status": status}
     if status in FINAL_STATUSES:
-        _say(arguments, f"{execution_id}  {status}")
+        if not arguments.json:
+            write_data(f"{execution_id}  {status}\n")
         return SUCCESS if status == "cancelled" else FAILED, shown
     is_heard = isinstance(asked, Done)
     say(
@@ -77,12 +82,6 @@ def _wait_for_end(store: Store, record: ExecutionRecord, timeout_seconds: float)
 
 def _end_here(arguments: argparse.Namespace, record: ExecutionRecord) -> str:
     """Take it up, which ends it."""
-    import contextlib
-    import sys
-
-    import anyio
-    from flowcore.errors import StoreError
-
     from flowcli.commands.executions.resuming import REFUSED, runtime_for
 
     async def end() -> str:

@@ -8,10 +8,11 @@ from typing import Any, Final
 
 import anyio.to_thread
 from flowcore.contracts import ExecutionRecord, RequestKind, Store
+from flowcore.events import Path
 from flowcore.executions import FINAL_STATUSES
 from flowcore.values import Value, read_json, write_json
 
-from flowcli.asking import Done, Nobody, Silent, ask, wait_for_answer
+from flowcli.asking import Done, Nobody, ask, wait_for_answer
 from flowcli.exit_codes import FAILED, SUCCESS
 from flowcli.node_paths import place_text, read_path
 from flowcli.snapshots import fold
@@ -23,7 +24,6 @@ from flowcli.waits import Waits
 
 __all__ = ["answer", "signal"]
 
-_ANSWERS: Final = ("retry", "fail", "value=JSON")
 #: Nodes that were running when their process went away may have to be answered for once they are taken up.
 _MAY_WAIT: Final = frozenset({"running", "interrupted", "retrying"})
 
@@ -33,9 +33,7 @@ def answer(arguments: argparse.Namespace) -> int:
     given, node_id, text = arguments.words
     verb, equals, value_text = text.partition("=")
     if verb not in ("retry", "fail", "value") or bool(equals) != (verb == "value"):
-        raise UsageError(
-            f"{text!r} is no answer.", code="answer.form", remedy=f"Write {_ANSWERS[0]}, {_ANSWERS[1]} or {_ANSWERS[2]}."
-        )
+        raise UsageError(f"{text!r} is no answer.", code="answer.form", remedy="Write retry, fail or value=JSON.")
     value = _value(value_text, "the answer") if equals else None
     path = read_path(arguments.path or "")
     body = {
@@ -81,16 +79,16 @@ def _ask(
         asked = ask(store, execution_id, kind, body, timeout_seconds=arguments.timeout)
     except UsageError as refused:
         raise _with_waits(store, record, refused) from refused
-    match asked:
-        case Nobody(number=number):
-            return _go_on(arguments, store, record, number)
-        case Done(owner=owner):
-            say(printable(f"{done}; {owner.name if owner else 'its process'} runs the execution."))
-        case Silent(owner=owner):
-            say(
-                f"It is written down, but {owner.name!r} (process {owner.pid} on {owner.host!r}), which runs the "
-                f"execution, has not come for it in {arguments.timeout:g} s."
-            )
+    if isinstance(asked, Nobody):
+        return _go_on(arguments, store, record, asked.number)
+    owner = asked.owner
+    if isinstance(asked, Done):
+        say(printable(f"{done}; {owner.name!r} runs the execution."))
+    else:
+        say(
+            f"It is written down, but {owner.name!r} (process {owner.pid} on {owner.host!r}), which runs the "
+            f"execution, has not come for it in {arguments.timeout:g} s."
+        )
     if arguments.json:
         told = {"execution_id": execution_id, "done": isinstance(asked, Done), "owner": owner_json(owner)}
         write_data(write_json(told, indent=2) + "\n")
@@ -120,7 +118,7 @@ def _go_on(arguments: argparse.Namespace, store: Store, record: ExecutionRecord,
 # --- what waits -----------------------------------------------------------------------------------------
 
 
-def _require_node(store: Store, record: ExecutionRecord, path: Any, node_id: str) -> None:
+def _require_node(store: Store, record: ExecutionRecord, path: Path, node_id: str) -> None:
     """Raise UsageError when the node certainly does not wait for an answer, without taking the execution up."""
     execution, waits = fold(store, record.execution_id)
     if execution.status in FINAL_STATUSES:
@@ -170,7 +168,7 @@ def _what_waits(waits: Waits) -> str:
     return f"What waits: {', '.join(said)}."
 
 
-def _steps(path: Any) -> list[tuple[str, int | None]]:
+def _steps(path: Path) -> list[tuple[str, int | None]]:
     return [(name, item) for name, item, _ in path]
 
 

@@ -23,9 +23,9 @@ _OWNER_POLLS: Final = 5
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Done:
-    """Whoever runs the execution has done it."""
+    """Who runs the execution has done it."""
 
-    owner: Owner | None
+    owner: Owner
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,17 +65,17 @@ def ask(
         raise
     ends_at = time.monotonic() + timeout_seconds
     polls = 0
-    owner: Owner | None = None
+    last_owner: Owner | None = None
     while True:
-        if polls % _OWNER_POLLS == 0:
-            owner = summary_of(store, execution_id).owner
+        owner = summary_of(store, execution_id).owner if polls % _OWNER_POLLS == 0 else last_owner
+        last_owner = owner or last_owner
         polls += 1
         answer = store.requests.answered(number)
-        if answer is not None:
+        if answer is not None and last_owner is not None:
             store.requests.forget(number)
             if answer["error"] is not None:
                 raise refusal(answer["error"])
-            return Done(owner=owner)
+            return Done(owner=last_owner)
         if owner is None:
             return Nobody(number=number)
         if time.monotonic() > ends_at:
