@@ -10,6 +10,7 @@ import os
 import signal
 import time
 from collections.abc import Callable, Sequence
+from contextlib import nullcontext
 from typing import Any, Final
 
 from flowcore.contracts import Change
@@ -54,6 +55,7 @@ AT_A_RESUME: Final = (
 effects: list[Callable[[str], None]] = []
 _written: dict[str, int] = {}
 _logs: list[DurableLog] = []
+_stores: list[SqliteStore] = []
 
 
 class _Place:
@@ -65,8 +67,12 @@ class _Place:
 
     def passing(self) -> None:
         self.left -= 1
-        if self.left == 0:
+        if self.left != 0:
+            return
+        # Whoever stands still in a transaction holds up all others on the file; that is another matter.
+        with _stores[0]._database._writing if self.number == signal.SIGSTOP else nullcontext():
             os.kill(os.getpid(), self.number)
+            time.sleep(0.1)  # another thread may take the signal, in a moment
 
     def passing_when_durable(self) -> None:
         """The same, with everything on the disk that is decided."""
@@ -167,5 +173,6 @@ def _watch() -> None:
         _logs.append(self)
         begin(self, execution_id, *args, seq=seq, creation=creation, **named)
 
+    _after(SqliteStore, "open", lambda: None, only=lambda store: _stores.append(store) is None)
     SqliteStore.commit = committed  # type: ignore[method-assign]
     DurableLog.__init__ = begun  # type: ignore[method-assign, assignment]

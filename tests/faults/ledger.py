@@ -12,7 +12,7 @@ import socketserver
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -68,6 +68,10 @@ def ledger() -> Iterator[Ledger]:
 
 class _Handler(socketserver.StreamRequestHandler):
     def handle(self) -> None:
+        with suppress(ConnectionError):  # whoever made the entry was killed
+            self._serve()
+
+    def _serve(self) -> None:
         for line in self.rfile:
             if line == b"all\n":
                 self.wfile.write(json.dumps(_ENTRIES).encode() + b"\n")

@@ -10,7 +10,7 @@ from __future__ import annotations
 import random
 from typing import Any
 
-from flowcore.events import Event, NodeCancelled, NodeInterrupted, NodeStarted, WorkflowResumed
+from flowcore.events import Event, NodeCancelled, NodeFailed, NodeInterrupted, NodeStarted, WorkflowResumed
 
 from tests.properties.naive_rules import Ended
 from tests.properties.referee import Referee
@@ -33,10 +33,13 @@ class ResumedReferee(Referee):
         #: Nodes whose attempts were running at the end of a process, and nothing was said of it yet.
         self.lost: set[str] = set()
         self.is_resuming = False
+        #: The first one in the log that stops the workflow.
+        self.failure: dict[str, Any] | None = None
 
     def begin_again(self, at_us: int) -> None:
         super().begin_again(at_us)
         self.kept_calls, self.told = {}, {}
+        self.failure = None
 
     def move_to(self, at_us: int) -> None:
         if self.is_resuming:
@@ -79,6 +82,8 @@ class ResumedReferee(Referee):
                 assert self.stopped is not None
                 self.end(event.node_id, Ended("cancelled", {}))
             case _:
+                if isinstance(event, NodeFailed) and event.then == "stop" and self.failure is None:
+                    self.failure = {**event.error, "fatal": not event.error["retryable"]}
                 super().take(event)
                 state = getattr(event, "state", None)
                 if state is not None:
@@ -96,6 +101,8 @@ class ResumedReferee(Referee):
             one.brought.clear()
             if one.due_us is not None:
                 one.due_us = max(one.due_us, self.now)
+        if self.stopped == "failed" and self.failure is not None:
+            self.error = self.failure  # a limit that was exceeded before is no event
         if self.active_us >= self.limit_us and self.stopped != "failed":
             self.stopped = None
             self.run_out_of_time()

@@ -70,16 +70,36 @@ def test_events_are_the_same_as_those_of_the_run(flow_inside: Flow) -> None:
     assert "hello" in "\n".join(lines)
 
 
-def test_without_db_run_keeps_nothing_and_executions_reads_the_default_database(flow: Flow) -> None:
+def test_without_db_a_run_is_kept_in_the_default_database_and_in_memory_it_is_not(flow: Flow) -> None:
     name = flow.write("good.json", GOOD)
-    home = flow.folder / "home"
-    assert flow("run", name, "--input", '{"message": "hello"}', FLOW_HOME=str(home)).code == 0
-    ended = flow("executions", "list", "--json", FLOW_HOME=str(home))
-    assert ended.code == 3
-    assert ended.json["error"]["code"] == "store.missing"
-    url = f"sqlite:///{home}/flow.db"
-    assert flow("run", name, "--input", '{"message": "hello"}', "--db", url, FLOW_HOME=str(home)).code == 0
-    assert len(flow("executions", "list", "--json", FLOW_HOME=str(home)).json["executions"]) == 1
+    home = str(flow.folder / "home")
+    assert flow("run", name, "--input", '{"message": "hello"}', "--db", "memory:", FLOW_HOME=home).code == 0
+    assert flow("executions", "list", "--json", FLOW_HOME=home).json == {"executions": [], "next": None}
+    assert not (flow.folder / "home" / "flow.db").exists()
+    ended = flow("run", name, "--input", '{"message": "hello"}', FLOW_HOME=home)
+    assert (ended.code, ended.err) == (0, "one: DEBUG: hello\n")
+    listed = flow("executions", "list", "--json", FLOW_HOME=home).json["executions"]
+    assert [(one["status"], one["owner"], one["interrupted"]) for one in listed] == [("succeeded", None, False)]
+
+
+def test_a_database_that_is_named_must_be_there_to_be_read(flow_inside: Flow) -> None:
+    for words in (["list"], ["resume"], ["cancel", "someone"]):
+        ended = flow_inside("executions", *words, "--json", *DB)
+        assert (ended.code, ended.json["error"]["code"]) == (3, "store.missing")
+    assert not (flow_inside.folder / "flow.db").exists()
+
+
+def test_the_beginning_of_an_id_means_the_only_one_that_begins_so(flow_inside: Flow) -> None:
+    good, other = keep(flow_inside, GOOD), keep(flow_inside, GOOD)
+    assert flow_inside("executions", "show", good[:-1], "--json", *DB).json["execution_id"] == good
+    ended = flow_inside("executions", "events", good[:8], "--json", *DB)
+    assert (ended.code, ended.json["error"]["code"]) == (2, "execution.ambiguous")
+    assert good in ended.json["error"]["remedy"]
+    assert other in ended.json["error"]["remedy"]
+    assert (
+        flow_inside("executions", "list", "--before", other[:-1], "--json", *DB).json["executions"][0]["execution_id"]
+        == good
+    )
 
 
 def test_an_unknown_execution_is_wrong_usage(flow_inside: Flow) -> None:

@@ -60,7 +60,7 @@ def test_the_result_follows_the_view_and_the_cursor_is_shown_again(flow: Flow) -
 
 def test_a_running_node_is_shown_while_it_runs_at_most_ten_times_a_second(flow: Flow) -> None:
     shown = show(flow, "run", flow.write("wait.json", chain(node("wait", "time.delay", delay_ms=450))))
-    assert re.search("● wait +running", shown.text)
+    assert re.search("◌ wait +waiting +[1-4][0-9]{2} ms", shown.text)
     head = re.search(r"succeeded  ([\d.]+) (m?s)", shown.text)
     assert head is not None
     took_ms = float(head[1]) * (1 if head[2] == "ms" else 1000)
@@ -77,7 +77,7 @@ def test_a_failure_is_told_below_the_view(flow: Flow) -> None:
 
 def test_ctrl_c_leaves_a_clean_screen(flow: Flow) -> None:
     file = flow.write("wait.json", chain(node("wait", "time.delay", delay_ms=60_000), node("then", "debug.noop")))
-    shown = show(flow, "run", file, interrupt_at="● wait")
+    shown = show(flow, "run", file, interrupt_at="◌ wait")
     assert shown.code == 130
     above, head, wait, then, below = shown.screen
     assert above == "Cancelling the execution; a second Ctrl-C ends at once."

@@ -46,6 +46,8 @@ _LOOKS: Final = {
     "cancelled": _Look("■", "x", "yellow"),
     "succeeded": _Look("✔", "+", "green"),
 }
+#: How long these take so far is of interest.
+_UNDER_WAY: Final = ("running", "waiting")
 #: When there are more nodes than lines, these are shown first.
 _URGENT: Final = ("running", "retrying", "failed", "waiting")
 
@@ -188,6 +190,6 @@ def _duration(view: NodeView | None, now_us: int) -> str:
         return ""
     if view.duration_ms is not None:
         return duration_text(view.duration_ms)
-    if view.status == "running" and view.started_us is not None:
+    if view.status in _UNDER_WAY and view.started_us is not None:
         return duration_text(max(now_us - view.started_us, 0) / 1000)
     return ""

@@ -193,7 +193,7 @@ class Execution:
                 self.status = event.status
                 self.outputs, self.error, self.duration_ms = event.outputs, event.error, event.duration_ms
             case WorkflowResumed():
-                self.status = "running"
+                self.status = self._going()
             case WorkflowRetrying():
                 self._restart(event)
             case NodeEvent():
@@ -258,7 +258,10 @@ class Execution:
             if event.path == TOP:
                 self.ended[event.node_id] = view
         if self.status not in FINAL_STATUSES:
-            self.status = "waiting" if self.asleep and not self.active else "running"
+            self.status = self._going()
+
+    def _going(self) -> Status:
+        return "waiting" if self.asleep and not self.active else "running"
 
     def _contain(self, path: Path) -> None:
         """The node that the path ends with has a node inside it."""

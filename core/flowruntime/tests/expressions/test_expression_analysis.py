@@ -110,6 +110,13 @@ def test_nodes_without_a_literal_id_is_an_error(text: str) -> None:
     assert fault.remedy.startswith("Write nodes.<id>.<port>")
 
 
+def test_a_slice_with_step_0_is_an_error_where_it_stands() -> None:
+    fault = fault_of("input.a[1:2].b[5:0:0]")
+    assert (fault.code, fault.column, fault.message) == ("expression.syntax", 15, "The step of a slice is 0.")
+    assert fault.remedy.startswith("Write 1 for each element")
+    assert fault_of("[::0]", None).message == fault.message
+
+
 @pytest.mark.parametrize("text", ["nodes.a", "nodes.a.*", "nodes.a[]", "nodes.a | b", "nodes.a[?b]", "nodes.a.[b]"])
 def test_a_reference_without_a_port_is_an_error(text: str) -> None:
     fault = fault_of(text)

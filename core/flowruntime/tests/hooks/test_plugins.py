@@ -6,49 +6,15 @@ from pathlib import Path
 
 import pytest
 from flowruntime.expressions.functions.known import collect_functions
-from flowruntime.hooks import ExpressionFunction, Hooks, load_hooks
+from flowruntime.hooks import ExpressionFunction, load_hooks
 
-HEAD = "from flowruntime.hooks import ExpressionFunction, hookimpl\n"
-GOOD = (
-    HEAD
-    + """
+from core.flowruntime.tests.hooks.installed_plugins import Plugins, codes
+
+GOOD = """
 @hookimpl
 def expression_functions():
     return [ExpressionFunction(name={name!r}, function=lambda text: text + '!', arguments=(('string',),))]
 """
-)
-
-
-class Plugins:
-    """A folder of a search path with distributions that bring hooks."""
-
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
-
-    def add(self, distribution: str, source: str, *, point: str = "hooks") -> None:
-        """Install a distribution with one module."""
-        module = f"plugin_{distribution.replace('-', '_')}_{self.folder.parent.name.replace('-', '_')}"
-        (self.folder / f"{module}.py").write_text(source)
-        info = self.folder / f"{distribution.replace('-', '_')}-1.0.dist-info"
-        info.mkdir()
-        (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {distribution}\nVersion: 1.0\n")
-        (info / "entry_points.txt").write_text(f"[flownodes.hooks]\n{point} = {module}\n")
-
-    def load(self) -> Hooks:
-        """Load the plugins of this folder."""
-        return load_hooks([str(self.folder)])
-
-
-@pytest.fixture
-def plugins(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Plugins:
-    folder = tmp_path / "site"
-    folder.mkdir()
-    monkeypatch.syspath_prepend(str(folder))
-    return Plugins(folder)
-
-
-def codes(hooks: Hooks) -> list[tuple[str, str]]:
-    return [(problem.pack, problem.code) for problem in hooks.problems]
 
 
 def test_a_plugin_is_registered_under_its_distribution_and_asked(plugins: Plugins) -> None:
@@ -66,10 +32,10 @@ def test_a_plugin_is_registered_under_its_distribution_and_asked(plugins: Plugin
         ("raise RuntimeError('no')", "hooks.import"),
         ("raise SystemExit(3)", "hooks.import"),
         ("import module_that_is_nowhere", "hooks.import"),
-        (HEAD + "@hookimpl\ndef expression_functions():\n    raise RuntimeError('no')\n", "hooks.call"),
-        (HEAD + "@hookimpl\ndef expression_functions():\n    raise SystemExit(3)\n", "hooks.call"),
-        (HEAD + "@hookimpl\ndef expression_functions(wrong):\n    return []\n", "hooks.register"),
-        (HEAD + "@hookimpl\ndef expresion_functions():\n    return []\n", "hooks.unknown"),
+        ("@hookimpl\ndef expression_functions():\n    raise RuntimeError('no')\n", "hooks.call"),
+        ("@hookimpl\ndef expression_functions():\n    raise SystemExit(3)\n", "hooks.call"),
+        ("@hookimpl\ndef expression_functions(wrong):\n    return []\n", "hooks.register"),
+        ("@hookimpl\ndef expresion_functions():\n    return []\n", "hooks.unknown"),
     ],
 )
 def test_a_plugin_that_fails_is_recorded_and_keeps_no_other_out(plugins: Plugins, source: str, code: str) -> None:
@@ -97,7 +63,7 @@ def test_names_that_jmespath_or_flownodes_or_an_earlier_plugin_has_are_refused(p
 
 @pytest.mark.parametrize("given", ["[3]", "3", "[ExpressionFunction(name='no-name', function=len)]"])
 def test_what_is_no_function_is_refused(plugins: Plugins, given: str) -> None:
-    plugins.add("acme", HEAD + f"@hookimpl\ndef expression_functions():\n    return {given}\n")
+    plugins.add("acme", f"@hookimpl\ndef expression_functions():\n    return {given}\n")
     functions, problems = collect_functions(plugins.load())
     assert (functions, [problem.pack for problem in problems]) == ({}, ["acme"])
 

@@ -23,11 +23,13 @@ from flowruntime.authoring.handlers import Handler, Mode, make_handler
 from flowruntime.authoring.keeping import ABSENT, BlockingNodeStore, NodeStore
 from flowruntime.authoring.nodes import Node
 from flowruntime.authoring.waiting import Wait, Woken
-from flowruntime.blobs import BlobWriter
+from flowruntime.blobs import MAX_BLOB_BYTES, BlobWriter
+from flowruntime.pack_settings import OperatorSettings, operator_settings
 from flowruntime.secrets import Secret
 
 __all__ = [
     "ABSENT",
+    "MAX_BLOB_BYTES",
     "Blob",
     "BlobWriter",
     "BlockingNodeStore",
@@ -50,6 +52,7 @@ __all__ = [
     "NodeError",
     "NodeEvents",
     "NodeStore",
+    "OperatorSettings",
     "Port",
     "Ports",
     "RenamedPorts",
@@ -63,4 +66,5 @@ __all__ = [
     "is_true",
     "make_handler",
     "node",
+    "operator_settings",
 ]

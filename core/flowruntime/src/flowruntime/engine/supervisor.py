@@ -194,12 +194,17 @@ class Supervisor:
         return None if executor is None else await _until_over(executor)
 
     async def until_rest(self, execution_id: str) -> bool:
-        """Return when an execution has ended, or waits for nothing but an answer: whether it does that."""
+        """Return when an execution has ended, or waits for nothing but an answer: whether it does that.
+
+        Raises StoreError when it stops running here without having ended.
+        """
         executor, _ = self._open.get(ExecutionId(execution_id), (None, None))
         while executor is not None and not executor.over:
             if executor.awaits_answer:
                 return True
             await executor.rested.wait()
+        if executor is not None and executor.lost is not None:
+            raise executor.lost
         return False
 
     def has(self, execution_id: str) -> bool:

@@ -19,8 +19,6 @@ __all__ = ["Analysis", "analyse"]
 _NODES: Final = "nodes"
 _SECRETS: Final = "secrets"
 
-#: Functions that may give a number beyond 64 bit, or none at all.
-_CALCULATING: Final = frozenset({"abs", "avg", "ceil", "floor", "sum", "to_number"})
 #: What JMESPath takes for a name unless it stands in backticks.
 _CONSTANTS: Final = frozenset({"false", "null", "true"})
 #: Kinds of syntax whose path begins in their first child.
@@ -52,8 +50,6 @@ class Analysis:
     references: tuple[tuple[str, str], ...]
     #: The field names of a plain path such as `input.a.b`, None for anything else.
     path: tuple[str, ...] | None
-    #: Whether the result may hold a number that is no value.
-    calculates: bool
 
 
 def analyse(text: str, roots: Collection[str] | None) -> Analysis:
@@ -62,7 +58,7 @@ def analyse(text: str, roots: Collection[str] | None) -> Analysis:
     Raises ExpressionError.
     """
     tree = parse(text)
-    functions = _check_parts(tree)
+    _check_parts(tree)
     named: frozenset[str] = frozenset()
     references: tuple[tuple[str, str], ...] = ()
     if roots is not None:
@@ -72,7 +68,6 @@ def analyse(text: str, roots: Collection[str] | None) -> Analysis:
         roots=named,
         references=references,
         path=_plain_path(tree),
-        calculates=not functions.isdisjoint(_CALCULATING),
     )
 
 
@@ -106,9 +101,8 @@ def _check_names(tree: _Tree, text: str, roots: Collection[str]) -> tuple[frozen
     return frozenset(named), tuple(references)
 
 
-def _check_parts(tree: _Tree) -> set[str]:
-    """Depth, literals, functions and `&`, wherever they stand; gives the names of the functions."""
-    functions: set[str] = set()
+def _check_parts(tree: _Tree) -> None:
+    """Depth, literals, functions, slices and `&`, wherever they stand."""
     waiting: list[tuple[_Tree, int, bool]] = [(tree, 1, False)]
     while waiting:
         part, depth, is_argument = waiting.pop()
@@ -117,9 +111,15 @@ def _check_parts(tree: _Tree) -> set[str]:
         kind = part["type"]
         if kind == "function_expression":
             _check_function(part)
-            functions.add(part["value"])
         elif kind == "literal":
             _check_literal(part["value"])
+        elif kind == "slice" and part["children"][2] == 0:
+            raise ExpressionError(
+                "The step of a slice is 0.",
+                code="expression.syntax",
+                remedy="Write 1 for each element, 2 for every second one, -1 for the reverse order.",
+                column=part["column"],
+            )
         elif kind == "expref" and not is_argument:
             raise ExpressionError(
                 "'&' stands before an argument that is no function's.",
@@ -134,7 +134,6 @@ def _check_parts(tree: _Tree) -> set[str]:
             )
         inside = kind == "function_expression"
         waiting.extend((child, depth + 1, inside) for child in _children(part))
-    return functions
 
 
 def _check_function(call: _Tree) -> None:

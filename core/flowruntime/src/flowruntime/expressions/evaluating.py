@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any, Final, TypeAlias
 
 from flowcore.errors import FatalNodeError, NodeError
-from flowcore.values import NotAValue, Value, check_value
+from flowcore.values import NotAValue, Value
 
 from flowruntime.authoring.functions import MOMENT, FunctionError, Moment
 from flowruntime.expressions.analysis import Analysis
@@ -78,20 +78,17 @@ def _search_by_path(path: tuple[str, ...]) -> Search:
 
 
 def _search_by_tree(text: str, analysis: Analysis, where: str, begin: Callable[[Any], Any]) -> Search:
-    tree, calculates = analysis.tree, analysis.calculates
+    tree = analysis.tree
 
     def evaluate(root: Any) -> Value:
         evaluation = begin(root)
         try:
-            value = evaluation.visit(tree, root)
-            if calculates:
-                check_value(value)
+            return evaluation.visit(tree, root)
         except NodeError:
             raise
         except Exception as error:  # noqa: BLE001 - jmespath lets bare ValueErrors, TypeErrors and others through
             # Not chained: the message of jmespath's error holds the value, which may be a secret.
             raise _failure(text, where, evaluation.failed_at, error) from None
-        return value
 
     return evaluate
 
@@ -108,6 +105,9 @@ def _failure(text: str, where: str, column: int | None, error: Exception) -> Eva
         case FunctionError():
             name = _name_at(text, column)
             reason, remedy = f"{name}() {error.reason}", error.remedy
+        case NotAValue():
+            name = _name_at(text, column)
+            reason, remedy = f"{name}() gives what is no value ({error})", error.remedy
         case _:
             reason = _reason(error)
     place = "" if column is None else f" at column {column}"
@@ -142,8 +142,6 @@ def _reason(error: Exception) -> str:
         wanted = " or ".join(str(kind) for kind in error.expected_types)
         got = _PYTHON_NAMES.get(error.actual_type, error.actual_type)
         return f"{error.function_name}() takes {wanted}, and got {got}"
-    if isinstance(error, NotAValue):
-        return f"the result is no value ({error})"
     if isinstance(error, JMESPathError) or not isinstance(error, ArithmeticError | TypeError | ValueError):
         return type(error).__name__
     return str(error) or type(error).__name__

@@ -16,6 +16,7 @@ from jmespath.visitor import Options, TreeInterpreter
 
 from flowruntime.authoring.functions import Call, ExpressionFunction, FunctionError, Moment
 from flowruntime.expressions.functions import find_function
+from flowruntime.expressions.functions.numbers import checked_number
 from flowruntime.expressions.limits import Limits, Meter
 
 __all__ = ["Evaluation", "WrongArgument"]
@@ -144,6 +145,8 @@ class Evaluation(TreeInterpreter):
             if not any(result is argument for argument in arguments):
                 self.meter.room(len(result))
                 self.meter.work(len(result))
+        elif isinstance(result, int | float):
+            checked_number(result)
         elif name in _MAKING and not any(result is argument for argument in arguments):
             self.meter.made(result)
         return result
@@ -189,14 +192,12 @@ class Evaluation(TreeInterpreter):
         if function.is_lazy:
             return function.function(*arguments)
         result = _result_of(function, arguments)
+        check_value(result)
         if isinstance(result, list | dict):
-            check_value(result)
             self.meter.made(result)
         elif isinstance(result, str):
             self.meter.room(len(result))
             self.meter.work(len(result))
-        else:
-            check_value(result)
         return result
 
     def _later(self, child: Any, value: Any) -> Callable[[], Any]:

@@ -1,4 +1,4 @@
-"""Parses as jmespath does, and keeps at which column each call of a function stands."""
+"""Parses as jmespath does, and keeps at which column each call of a function and each slice stands."""
 
 from __future__ import annotations
 
@@ -23,6 +23,12 @@ class _Parser(Parser):
         if self._current_token() == "lparen":  # type: ignore[attr-defined]
             field["column"] = token["start"]
         return field
+
+    def _parse_slice_expression(self) -> Any:
+        column = self._lookahead_token(0)["start"]  # type: ignore[attr-defined]
+        part: Any = super()._parse_slice_expression()  # type: ignore[misc]
+        part["column"] = column
+        return part
 
     def _token_led_lparen(self, left: Any) -> Any:
         call: Any = super()._token_led_lparen(left)  # type: ignore[misc]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
-from inspect import isasyncgen
+from inspect import isasyncgen, iscoroutine
 from typing import Any, Final
 
 from flowcore.nodes import NodeType
@@ -56,6 +56,8 @@ class AttemptWrappers:
                 return
             if isasyncgen(given):
                 given = _as_manager(given)
+            if iscoroutine(given):
+                given.close()  # or Python would say that nobody awaits it
             if not isinstance(given, AbstractAsyncContextManager):
                 cause = f"Its hook {_HOOK!r} gives a {type(given).__name__} for an async context manager."
                 self._hooks.report(name, "wrapper", cause, "Its author must put @asynccontextmanager above it.")
@@ -90,8 +92,9 @@ class AttemptWrappers:
         """Await a step of a wrapper. Raises nothing but a cancellation that comes from outside while it is awaited."""
         task = asyncio.current_task()
         cancels = 0 if task is None else task.cancelling()
+        timer = asyncio.timeout(self._hooks.limit_seconds)
         try:
-            async with asyncio.timeout(self._hooks.limit_seconds) as timer:
+            async with timer:
                 await step
         except TimeoutError as raised:
             if timer.expired():
@@ -116,5 +119,5 @@ class AttemptWrappers:
         self._hooks.report(name, "call", message, about=_HOOK)
 
 
-def _as_manager(generator: AsyncGenerator[object, None]) -> AbstractAsyncContextManager[object]:
+def _as_manager(generator: AsyncGenerator[object, Any]) -> AbstractAsyncContextManager[object]:
     return asynccontextmanager(lambda: generator)()

@@ -12,6 +12,7 @@ from flowcore.packs import PackProblem
 
 from flowruntime.authoring import Definition, definition_of
 from flowruntime.hooks import Hooks, PluginPoint, hooks_at
+from flowruntime.plan.schemas import SchemaCache
 
 __all__ = ["Dynamic", "DynamicTypes", "Made", "make_types"]
 
@@ -117,6 +118,13 @@ def _read(given: object) -> _Read:
         node_type = definition.node_type(type_id=definition.id, implementation=place)
     except Exception as error:  # noqa: BLE001 - the declaration's own classes and annotations are run for its schemas
         return _Read(namespace, fault=f"declares {definition.id!r} so that it makes no node type: {error}")
+    schemas, compiled = [node_type.config_schema], SchemaCache()
+    schemas += [port.schema for ports in (node_type.inputs, node_type.outputs) for port in ports.ports]
+    for schema in schemas:
+        try:
+            compiled.get(schema)
+        except ValueError as error:
+            return _Read(namespace, fault=f"declares {definition.id!r} with a schema that is none: {error}")
     return _Read(namespace, node_type, definition)
 
 

@@ -20,8 +20,10 @@ from flowruntime.engine import Supervisor
 from flowruntime.engine.attempt import Instances
 from flowruntime.engine.executor import Executor
 from flowruntime.journal import LEASE_SECONDS, Following, Journal
+from flowruntime.pack_settings import OperatorFile, hold_operator_file
 from flowruntime.plan import Checked, Library, Plan, SchemaCache, check_workflow, require_plan
 from flowruntime.registry import Registry
+from flowruntime.registry.places import settings_file
 from flowruntime.runtime.documents import Document, name_of
 from flowruntime.runtime.error_workflows import ErrorWorkflows
 from flowruntime.runtime.library import WorkflowLibrary
@@ -78,6 +80,7 @@ class Runtime:
         self.registry = Registry.discover() if registry is None else registry
         if local := tuple(nodes):
             self.registry = self.registry.with_local(local)
+        hold_operator_file(OperatorFile(settings_file(), serves_others=net == "public"))
         self._clock: Clock = SystemClock() if clock is None else clock
         self._store = store_for(db)
         self._secrets = find_secrets(self._store)
@@ -145,8 +148,8 @@ class Runtime:
             self._tasks = None
             try:
                 await self._close_journal(quietly=error is not None)
-                await self._plugging.close()
             finally:
+                await self._plugging.close()
                 # The block's own exception is not handed to the task group, which would wrap it in an ExceptionGroup.
                 await tasks.__aexit__(None, None, None)
 

@@ -22,6 +22,7 @@ __all__ = ["KEYS_VARIABLE", "KeyEnvironment", "KeyFile", "KeyPlace", "KeyringEnt
 KEYS_VARIABLE: Final = "FLOW_SECRETS_KEY"
 _SERVICE: Final = "flownodes"
 _ENTRY: Final = "secrets-key"
+_MAX_BYTES: Final = 64 * 1024
 
 
 class KeyPlace(Protocol):
@@ -71,22 +72,26 @@ class KeyFile:
             return ()
         except OSError as error:
             raise self._unusable("cannot be read", error) from error
-        with os.fdopen(descriptor, encoding="ascii", errors="replace") as file:
-            status = os.fstat(descriptor)
-            if not stat.S_ISREG(status.st_mode):
-                raise InstallationError(
-                    f"The keys of secrets lie in {self.where}, which is no file.",
-                    code="secret.key_unusable",
-                    remedy="Name a file as key_file under [secrets] in flow.toml.",
-                )
-            if stat.S_IMODE(status.st_mode) & 0o077 or status.st_uid not in (os.geteuid(), 0):
-                raise InstallationError(
-                    f"The keys of secrets lie in {self.where}, which others can read or change.",
-                    code="secret.key_exposed",
-                    remedy=f"Run chmod 600 {str(self.path)!r} as its owner; if others may have read it, "
-                    "`flow secrets rotate`.",
-                )
-            return read_keys(file.read(), self.where)
+        try:
+            self._check(os.fstat(descriptor))
+            return read_keys(os.read(descriptor, _MAX_BYTES).decode("ascii", errors="replace"), self.where)
+        finally:
+            os.close(descriptor)
+
+    def _check(self, status: os.stat_result) -> None:
+        if not stat.S_ISREG(status.st_mode):
+            raise InstallationError(
+                f"The keys of secrets lie in {self.where}, which is no file.",
+                code="secret.key_unusable",
+                remedy="Name a file as key_file under [secrets] in flow.toml.",
+            )
+        if stat.S_IMODE(status.st_mode) & 0o077 or status.st_uid not in (os.geteuid(), 0):
+            raise InstallationError(
+                f"The keys of secrets lie in {self.where}, which others can read or change.",
+                code="secret.key_exposed",
+                remedy=f"Run chmod 600 {str(self.path)!r} as its owner; if others may have read it, "
+                "`flow secrets rotate`.",
+            )
 
     def write(self, keys: Sequence[Key]) -> None:
         """Put another file in its place, with mode 0600. Makes its folder."""

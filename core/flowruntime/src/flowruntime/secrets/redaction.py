@@ -117,6 +117,7 @@ def _spellings(text: str) -> Iterator[str]:
         yield re.sub("%[0-9A-F]{2}", lambda found: found[0].lower(), quoted)
     for encode in (b64encode, urlsafe_b64encode):
         yield encode(data).decode()
+        yield encode(data).decode().rstrip("=")
         yield from (_inside(data, before, encode) for before in range(3))
 
 

@@ -71,18 +71,22 @@ class NodeHarness:
         http: Answer | None = None,
         clock: ManualClock | None = None,
         signals: Mapping[str, Value] | None = None,
+        settings: Mapping[str, Any] | None = None,
     ) -> NodeRun:
         """Run the function or class decorated with `@node` to its end; delays, sleeps and waits take no time.
 
         `secrets` are `{name: text}`, for `${{ secrets.NAME }}` and `ctx.secrets`. `http` answers the requests that the
         node makes with `ctx.http`: a function that takes an `httpx.Request` and gives an `httpx.Response`. `signals`
-        are sent when the node waits for them. A `clock` of yours is moved by nobody but you.
+        are sent when the node waits for them. A `clock` of yours is moved by nobody but you. `settings` is the table of
+        flow.toml for the pack's namespace.
 
         Raises what the node raised in its last attempt; for a failure that is not the node's own doing, such as a
         timeout or an output that is no value, a NodeError with the same code. Raises WorkflowInvalid when config or
         inputs do not fit, and TimeoutError when the node has not ended after 30 real seconds.
         """
-        async with self.open(target, config, secrets=secrets, http=http, clock=clock) as node:
+        async with self.open(
+            target, config, secrets=secrets, http=http, clock=clock, settings=settings
+        ) as node:
             return await node.run(inputs, signals=signals)
 
     @asynccontextmanager
@@ -94,12 +98,13 @@ class NodeHarness:
         secrets: Mapping[str, str] | None = None,
         http: Answer | None = None,
         clock: ManualClock | None = None,
+        settings: Mapping[str, Any] | None = None,
     ) -> AsyncIterator[OpenNode]:
         """A node that can be run several times, with one instance for all, and step by step; shut down at the end."""
         node_type, definition = declared(target)
         registry = self._registry or installed()
         async with open_type(
-            registry, node_type, definition, config, secrets=secrets, http=http, clock=clock
+            registry, node_type, definition, config, secrets=secrets, http=http, clock=clock, settings=settings
         ) as opened:
             yield opened
 
@@ -115,13 +120,15 @@ async def open_type(
     http: Answer | None = None,
     clock: ManualClock | None = None,
     fixed_inputs: Mapping[str, Value] | None = None,
+    settings: Mapping[str, Any] | None = None,
 ) -> AsyncIterator[OpenNode]:
     """A node of this type. `fixed_inputs` stand in the document, with expressions; others are execution inputs."""
     record = Record()
     types = with_type(registry, node_type, recorded(definition, record))
     time = NodeClock() if clock is None else clock
     document = document_of(node_type, config, inputs=dict(fixed_inputs or {}))
-    async with open_stage(types, clock=time, secrets=secrets, http=http) as runtime:
+    tables = None if settings is None else {node_type.id.partition(".")[0]: settings}
+    async with open_stage(types, clock=time, secrets=secrets, http=http, settings=tables) as runtime:
         yield OpenNode(runtime, document, record, time)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import asynccontextmanager, contextmanager, nullcontext
 from functools import cache
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
@@ -13,6 +13,7 @@ from flowcore.nodes import NodeType
 from flowcore.packs import LOCAL_NAMESPACE
 
 from flowruntime.authoring import Definition, definition_of
+from flowruntime.pack_settings import settings_replaced
 from flowruntime.registry import Registry
 from flowruntime.runtime import Runtime
 from flowruntime.secrets import ENVIRONMENT_PREFIX
@@ -72,9 +73,13 @@ async def open_stage(
     clock: Clock | None = None,
     secrets: Mapping[str, str] | None = None,
     http: Answer | None = None,
+    settings: Mapping[str, Any] | None = None,
 ) -> AsyncIterator[Runtime]:
-    """A running runtime with the memory store, these secrets, and this in the place of the network."""
-    with _given(secrets or {}), _network(http):
+    """A running runtime with the memory store, these secrets, and this in the place of the network.
+
+    `settings` are the tables of packs in the place of those in flow.toml.
+    """
+    with _given(secrets or {}), _network(http), nullcontext() if settings is None else settings_replaced(settings):
         async with Runtime(registry=registry, clock=clock) as runtime:
             yield runtime
 

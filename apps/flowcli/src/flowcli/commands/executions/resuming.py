@@ -99,8 +99,15 @@ def take_up(
         except StoreError as error:
             if error.code not in REFUSED:
                 raise
-            raise UsageError(error.message, code=error.code, remedy=error.remedy) from error
+            raise _refusal(error, record.execution_id) from error
     return tell_outcome(ended, form, arguments)
+
+
+def _refusal(error: StoreError, execution_id: str) -> UsageError:
+    remedy = error.remedy
+    if error.code == "lease.held":
+        remedy = f"See what it does: flow executions events {execution_id} --follow"
+    return UsageError(error.message, code=error.code, remedy=remedy)
 
 
 def _seq_of(arguments: argparse.Namespace, execution_id: ExecutionId) -> int:
@@ -137,7 +144,7 @@ class _Several:
         self._arguments = arguments
         self._form = form_of(arguments)
         self._data = data
-        self._scope = anyio.CancelScope()
+        self._scope: anyio.CancelScope | None = None
         #: What became of each, and the exit code of one alone.
         self._outcomes: dict[str, tuple[int, ExecutionResult | FlowError | None]] = {}
         self.is_left = False
@@ -147,7 +154,7 @@ class _Several:
         runtime = runtime_for(self._arguments)
         with cancelling_on_signals(self._leave):
             async with runtime:
-                with self._scope:
+                with anyio.CancelScope() as self._scope:
                     async with anyio.create_task_group() as tasks:
                         for record in records:
                             tasks.start_soon(self._resume, runtime, record)
@@ -177,7 +184,8 @@ class _Several:
 
     def _leave(self) -> None:
         self.is_left = True
-        self._scope.cancel()
+        if self._scope is not None:
+            self._scope.cancel()
 
     async def _resume(self, runtime: Runtime, record: ExecutionRecord) -> None:
         execution_id = record.execution_id

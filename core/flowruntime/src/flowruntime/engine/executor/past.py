@@ -70,7 +70,7 @@ class ExecutionPast:
         self.started: WorkflowStarted | None = None
         #: The snapshot at the end of the log.
         self.view = Execution(execution_id=execution_id)
-        #: How long the execution has been active, in microseconds: neither pending nor waiting, nor abandoned.
+        #: How long the execution has been active, in microseconds: something ran in it, and a process ran that.
         self.active_us = 0
         #: How often it was taken up since anything came of it.
         self.recoveries = 0
@@ -87,7 +87,7 @@ class ExecutionPast:
                 self.active_us += max(0, event.at_us - self._at_us)
             view.apply(event)
             self._at_us = event.at_us
-            self._is_active = view.status == "running"
+            self._is_active = view.active > 0  # not the status: what was taken up and waits is `running` at first
             match event:
                 case WorkflowStarted():
                     self.started = event

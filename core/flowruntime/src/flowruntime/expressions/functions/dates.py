@@ -19,9 +19,9 @@ _MONTHS: Final = {"month": 1, "quarter": 3, "year": 12}
 _DAYS: Final = {"day": 1, "week": 7}
 _SECONDS: Final = {"second": 1, "minute": 60, "hour": 3600}
 _UNITS: Final = "seconds, minutes, hours, days, weeks, months, quarters or years"
-#: What strftime and strptime of every platform understand alike; names are English.
+#: What strftime and strptime of every platform understand alike; names are English. They stop at a NUL.
 _DIRECTIVES: Final = "aAbBdfHIjmMpSyYz%"
-_PATTERN: Final = re.compile(rf"(?=.*%)(?:[^%]|%[{_DIRECTIVES}])*", re.DOTALL)
+_PATTERN: Final = re.compile(rf"(?=.*%)(?:[^%\0]|%[{_DIRECTIVES}])*", re.DOTALL)
 
 
 def _now(call: Call, zone: str = "UTC") -> str:
@@ -32,20 +32,21 @@ def _now(call: Call, zone: str = "UTC") -> str:
 def _date_add(date: str, amount: float, unit: str, zone: str | None = None) -> str:
     if amount % 1:
         raise FunctionError("takes a whole number as argument 2", "Use a smaller unit.")
-    start = _read(date, 1)
-    if zone is not None:
-        start = start.astimezone(_zone(zone, 4))
+    given = _read(date, 1)
+    place = given.tzinfo if zone is None else _zone(zone, 4)
     name = unit.lower().removesuffix("s")
 
     def add() -> datetime:
         count = int(amount)
+        start = given.astimezone(place)
         if name in _SECONDS:
             # The time that passes: in a zone, an hour later may show the same hour again.
             return (start.astimezone(UTC) + timedelta(seconds=count * _SECONDS[name])).astimezone(start.tzinfo)
         if name in _DAYS:
-            return start + timedelta(days=count * _DAYS[name])
+            # Of an hour that clocks show twice, the same one again: adding would take the first.
+            return _existing((start + timedelta(days=count * _DAYS[name])).replace(fold=start.fold))
         if name in _MONTHS:
-            return _add_months(start, count * _MONTHS[name])
+            return _existing(_add_months(start, count * _MONTHS[name]))
         raise FunctionError("does not know the unit in argument 3", f"Write {_UNITS}.")
 
     return _written(_in_range(add))
@@ -58,6 +59,12 @@ def _add_months(start: datetime, count: int) -> datetime:
         raise OverflowError
     day = min(start.day, calendar.monthrange(year, month + 1)[1])
     return start.replace(year=year, month=month + 1, day=day)
+
+
+def _existing(moment: datetime) -> datetime:
+    """Itself, or as much later as clocks are put forward at a time that they never show."""
+    shown = moment.replace(fold=0).astimezone(UTC).astimezone(moment.tzinfo)
+    return moment if shown.replace(tzinfo=None) == moment.replace(tzinfo=None) else shown
 
 
 def _format_date(date: str, pattern: str, zone: str = "UTC") -> str:
@@ -74,7 +81,12 @@ def _formatted_length(_date: str, pattern: str, _zone: str = "UTC") -> int:
 def _parse_date(text: str | float, pattern: str | None = None, zone: str = "UTC") -> str:
     place = _zone(zone, 3)
     if not isinstance(text, str):
-        return _written(_in_range(lambda: (_EPOCH + timedelta(seconds=text)).astimezone(place)))
+        try:
+            return _written((_EPOCH + timedelta(seconds=text)).astimezone(place))
+        except (OverflowError, ValueError):
+            raise FunctionError(
+                "gives a date beyond the years 1 to 9999", "It counts seconds: write div(VALUE, `1000`) for milliseconds."
+            ) from None
     if pattern is None:
         moment = _read(text, 1, place)
     else:
@@ -84,7 +96,7 @@ def _parse_date(text: str | float, pattern: str | None = None, zone: str = "UTC"
         except (ValueError, re.error):
             raise FunctionError("cannot read argument 1: it does not fit the pattern", _see_directives()) from None
         if moment.tzinfo is None:
-            moment = moment.replace(tzinfo=place)
+            moment = _in_range(lambda: _existing(moment.replace(tzinfo=place)))
     return _written(moment)
 
 
@@ -97,11 +109,15 @@ def _read(text: str, argument: int, zone: tzinfo = UTC) -> datetime:
             f"cannot read argument {argument}: it is no RFC 3339 date",
             "Write it as '2024-02-29T12:00:00Z', or read it with parse_date(text, '%d.%m.%Y').",
         ) from None
-    return moment if moment.tzinfo is not None else moment.replace(tzinfo=zone)
+    return moment if moment.tzinfo is not None else _in_range(lambda: _existing(moment.replace(tzinfo=zone)))
 
 
 def _written(moment: datetime) -> str:
-    return moment.isoformat().replace("+00:00", "Z")
+    offset = moment.utcoffset()
+    if not offset:
+        return moment.replace(tzinfo=None).isoformat() + "Z"
+    # RFC 3339 has no seconds in offsets, as zones had before there were any.
+    return moment.isoformat() if not offset % timedelta(minutes=1) else _written(_in_range(lambda: moment.astimezone(UTC)))
 
 
 def _zone(name: str, argument: int) -> tzinfo:

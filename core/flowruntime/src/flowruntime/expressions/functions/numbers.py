@@ -10,7 +10,7 @@ from flowcore.values import MAX_INTEGER, MIN_INTEGER
 
 from flowruntime.authoring.functions import ExpressionFunction, FunctionError, JmesType
 
-__all__ = ["FUNCTIONS"]
+__all__ = ["FUNCTIONS", "checked_number"]
 
 _Number: TypeAlias = int | float
 _NUMBERS: Final[tuple[tuple[JmesType, ...], ...]] = (("number",), ("number",))
@@ -48,14 +48,21 @@ def _calculating(name: str, rule: Callable[[_Number, _Number], _Number], descrip
             raise FunctionError("divides by zero", "Check the divisor first: iif(b == `0`, …, …).") from None
         except OverflowError:  # an integer that is too large for a float
             raise _beyond("the range of numbers") from None
-        if isinstance(result, int):
-            if not MIN_INTEGER <= result <= MAX_INTEGER:
-                raise _beyond("64 bit")
-        elif not math.isfinite(result):
-            raise _beyond("the range of numbers")
-        return result
+        return checked_number(result)
 
     return ExpressionFunction(name=name, function=calculate, arguments=_NUMBERS, description=description)
+
+
+def checked_number(number: _Number) -> _Number:
+    """The number itself. Raises FunctionError for one that is no value."""
+    if isinstance(number, int):
+        if not MIN_INTEGER <= number <= MAX_INTEGER:
+            raise _beyond("64 bit")
+    elif math.isnan(number):
+        raise FunctionError("gives NaN, which is no number of JSON", "Check the text it reads.")
+    elif math.isinf(number):
+        raise _beyond("the range of numbers")
+    return number
 
 
 def _beyond(what: str) -> FunctionError:
