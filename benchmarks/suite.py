@@ -11,6 +11,7 @@ from benchmarks.following import measure_followers
 from benchmarks.measuring import Scale
 from benchmarks.planning import measure_plans
 from benchmarks.processes import measure_command_nodes, measure_command_run
+from benchmarks.resuming import measure_resume
 from benchmarks.rows import Row
 from benchmarks.running import measure_chains, measure_dag, measure_fan, measure_runs
 from benchmarks.sleeping import measure_sleepers
@@ -34,6 +35,7 @@ BENCHMARKS: Final[dict[str, Benchmark]] = {
     "followers": measure_followers,
     "waiting": measure_waiting,
     "durable": measure_durable,
+    "resume": measure_resume,
 }
 
 FULL: Final = Scale(rounds=9, section_seconds=0.05, waiting=100_000, quick=False)

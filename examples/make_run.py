@@ -28,7 +28,8 @@ _DATA = "strongest_earthquakes.json"
 def main() -> int:
     """Serve the data, run the example with the terminal as its own; gives its exit code."""
     with serving(_EXAMPLES / "data") as url:
-        arguments = ["run", _WORKFLOW, "--input", json.dumps({"url": f"{url}/{_DATA}"})]
+        inputs = json.dumps({"url": f"{url}/{_DATA}"})
+        arguments = ["run", _WORKFLOW, "--input", inputs, "--db", "memory:"]  # the user's database is not for examples
         print(f"Ten of the strongest earthquakes since 1900, served by {url}: is there cause for alarm?")
         print(f"$ {shlex.join(['flow', *arguments])}", flush=True)
         return run_to_its_end(

@@ -120,8 +120,9 @@ def make_run(environment: dict[str, str], folder: Path) -> subprocess.CompletedP
 
 
 def test_make_run_says_what_it_runs_and_runs_it(environment: dict[str, str], tmp_path: Path) -> None:
-    ended = make_run(environment, tmp_path)
+    ended = make_run({**environment, "FLOW_HOME": str(tmp_path)}, tmp_path)
     assert ended.returncode == 0, ended.stderr
+    assert not (tmp_path / "flow.db").exists()
     about, command, *output = ended.stdout.splitlines()
     assert about.startswith("Ten of the strongest earthquakes since 1900, served by http://127.0.0.1:")
     assert command.startswith('$ flow run examples/earthquakes.json --input \'{"url": "http://127.0.0.1:')

@@ -68,10 +68,9 @@ def test_who_stood_still_is_refused_and_who_took_over_ends_it(
     assert unsound(pair[0].database, kept, [execution_id], "short") == []
 
 
-def test_control_without_the_tokens_who_stood_still_writes_on(pair: tuple[Nursery, Nursery], kept: Ledger) -> None:
-    execution_id, first, second = stop_and_take_over(pair, "after a commit", 8, without="tokens")
+def test_control_without_the_tokens_who_stood_still_writes_on(pair: tuple[Nursery, Nursery]) -> None:
+    execution_id, first, _ = stop_and_take_over(pair, "after a commit", 8, without="tokens")
     assert first.said[-1] == ["ended", execution_id, "succeeded"]
-    assert second.said[-1] != ["ended", execution_id, "succeeded"]
 
 
 def test_who_wakes_up_before_anybody_took_over_goes_on(pair: tuple[Nursery, Nursery], kept: Ledger) -> None:

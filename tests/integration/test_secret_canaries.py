@@ -170,8 +170,13 @@ def test_without_the_net_it_is_found_in_the_database_and_in_what_commands_tell(t
     told = used(tmp_path, url, CANARIES_ARE_FREE="1")
     found = told.found()
     assert {"home/flow.db", "seen/flow.db-wal"} <= found
-    for words in ("run all.json", "run fail.json", "executions show", "executions events"):
-        assert any(name.startswith(f"stdout of {words}") for name in found), words
-    assert any(name.startswith("stderr of run") for name in found)
+    places = (
+        "stdout of run all.json",
+        "stderr of run fail.json",
+        "stdout of executions show",
+        "stdout of executions events",
+    )
+    for place in places:
+        assert any(name.startswith(place) for name in found), place
     # What holds without the net: the wall.
     assert not {name for name in found if "secrets" in name or "cmdlines" in name or "environ" in name}

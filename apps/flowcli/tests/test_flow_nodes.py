@@ -24,7 +24,7 @@ def test_the_types_of_installed_packs_are_listed_by_category(flow: Flow) -> None
 def test_the_list_in_json_says_what_each_type_is(flow_inside: Flow) -> None:
     listed = flow_inside("nodes", "--json").json
     entry = next(entry for entry in listed["nodes"] if entry["id"] == "debug.log")
-    assert list(entry) == ["id", "version", "title", "description", "category", "stability", "pack"]
+    assert list(entry) == ["id", "version", "title", "description", "category", "stability", "pack", "dynamic"]
     assert (entry["version"], entry["category"], entry["pack"]) == (1, "Debug", "flownodes-debug")
     assert listed["problems"] == []
 

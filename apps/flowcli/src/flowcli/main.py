@@ -35,7 +35,7 @@ _COMMANDS = {
     "doctor": "look at the whole installation and say what is wrong",
     "workflows": "keep workflows by name, with all their versions",
     "secrets": "keep secrets for workflows, encrypted",
-    "executions": "list the executions that a database keeps, or show one",
+    "executions": "look at executions that are kept, resume, answer and cancel them",
 }
 
 #: How long threads that are ending anyway get to do so.

@@ -10,6 +10,7 @@ from typing import Any, Final, TypeAlias
 
 __all__ = [
     "ANY_SCHEMA",
+    "X_CONSTANT",
     "X_EXPRESSION",
     "X_STATIC",
     "X_WORKFLOW",
@@ -32,6 +33,8 @@ X_EXPRESSION: Final = "x-expression"
 X_WORKFLOW: Final = "x-workflow"
 #: The field is resolved once, for `initialize`.
 X_STATIC: Final = "x-static"
+#: The field takes no expressions; the mark says what to do instead. For code (SQL, a script) that values must not enter.
+X_CONSTANT: Final = "x-constant"
 
 
 def known_keys(schema: Schema) -> tuple[str, ...]:

@@ -283,3 +283,23 @@ def test_a_type_whose_config_schema_is_none_is_named_with_its_pack(schema: Any) 
     assert broken.message.startswith("The type 'acme.broken' of node 'a' has a config schema that is none: ")
     assert broken.remedy == "Update the pack 'acme', or report this to its authors."
     assert other.code == "config.unknown_key"
+
+
+CODE = object_schema(
+    statement={"type": "string", "x-constant": "Write :name."},
+    steps={"type": "array", "items": {"type": "object", "properties": {"code": {"x-constant": "Write :name."}}}},
+    title={"type": "string"},
+)
+
+
+@pytest.mark.parametrize("expression", ["${{ vars.x }}", "WHERE a = '${{ vars.x }}'"])
+def test_a_constant_field_takes_no_expression_and_says_what_to_do(expression: str) -> None:
+    problems = problems_of({"statement": expression, "steps": [{"code": "a"}, {"code": expression}]}, CODE)
+    assert [(problem.code, problem.pointer, problem.remedy) for problem in problems] == [
+        ("config.constant", "/nodes/0/config/statement", "Write :name."),
+        ("config.constant", "/nodes/0/config/steps/1/code", "Write :name."),
+    ]
+
+
+def test_a_constant_field_beside_one_with_an_expression_is_fine() -> None:
+    assert problems_of({"statement": "a = :a AND b = '$${{ this }}'", "title": "${{ vars.x }}"}, CODE) == ()

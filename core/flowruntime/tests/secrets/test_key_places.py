@@ -43,6 +43,14 @@ def test_only_the_owner_can_read_the_file(place: KeyFile) -> None:
     assert stat.S_IMODE(place.path.parent.stat().st_mode) == 0o700
 
 
+def test_a_link_stays_a_link(place: KeyFile, tmp_path: Path) -> None:
+    link = KeyFile(tmp_path / "link")
+    link.path.symlink_to(place.path)
+    link.write(KEYS[:1])
+    assert link.path.is_symlink()
+    assert place.read() == link.read() == KEYS[:1]
+
+
 @pytest.mark.parametrize("mode", [0o640, 0o604, 0o620, 0o644, 0o660])
 def test_a_file_that_others_can_read_or_change_is_refused(place: KeyFile, mode: int) -> None:
     place.path.chmod(mode)

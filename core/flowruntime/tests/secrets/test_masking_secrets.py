@@ -2,6 +2,7 @@
 
 import json
 import re
+import threading
 from base64 import b64encode, urlsafe_b64encode
 from urllib.parse import quote, quote_plus, urlencode
 
@@ -92,10 +93,31 @@ def test_values_are_masked_in_depth_and_stay_the_same_object_without_a_secret() 
     assert net.mask_value({"a": [1, {CANARY: f"x {CANARY}"}], "b": True}) == {"a": [1, {"***": "x ***"}], "b": True}
 
 
-def test_the_net_is_bounded_and_keeps_the_latest() -> None:
-    net = net_with(*(f"secret-number-{number:05}" for number in range(1000)))
-    assert net.mask("secret-number-00999") == "***"
+def test_the_net_is_bounded_and_keeps_what_was_revealed_last() -> None:
+    net = Net()
+    for number in range(1000):
+        net.add(f"secret-number-{number:05}")
+        net.add("used-all-the-time")
+    for kept in ("secret-number-00999", "secret-number-00800", "used-all-the-time"):
+        assert net.mask(kept) == "***"
     assert net.mask("secret-number-00000") == "secret-number-00000"
+
+
+def test_threads_may_reveal_and_mask_at_the_same_time() -> None:
+    net = net_with(CANARY)
+    told: list[str] = []
+
+    def work(number: int) -> None:
+        for count in range(50):
+            net.add(f"secret-{number}-{count}")
+            told.append(net.mask(f"{CANARY} secret-{number}-{count}"))
+
+    threads = [threading.Thread(target=work, args=(number,)) for number in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert told == ["*** ***"] * 200
 
 
 def test_a_long_secret_is_found_by_its_beginning() -> None:

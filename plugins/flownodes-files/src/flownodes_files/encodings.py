@@ -61,9 +61,9 @@ def is_ascii_based(codec: codecs.CodecInfo) -> bool:
 
 
 def decode(data: bytes, encoding: str, what: str) -> str:
-    """The text of a whole file without its byte order mark. `what` names it. Raises FatalNodeError.
+    r"""The text of a whole file without its byte order mark. `what` names it. Raises FatalNodeError.
 
-    >>> decode(b"caf\\xc3\\xa9", "utf-8", "'a.txt'")
+    >>> decode(b"caf\xc3\xa9", "utf-8", "'a.txt'")
     'café'
     """
     codec = codec_named(encoding)

@@ -6,7 +6,7 @@ import errno
 import os
 import stat
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import BinaryIO, Final
 
 from flowruntime.authoring import FatalNodeError, RetryableNodeError
@@ -36,10 +36,8 @@ def open_folder(root: str, parts: tuple[str, ...], *, make: bool = False) -> Ite
             except FileNotFoundError:
                 if not make:
                     raise
-                try:
+                with suppress(FileExistsError):  # somebody was quicker
                     os.mkdir(part, dir_fd=descriptor)
-                except FileExistsError:
-                    pass  # somebody was quicker
                 inner = os.open(part, _PASS | os.O_NOFOLLOW, dir_fd=descriptor)
             os.close(descriptor)
             descriptor = inner

@@ -16,7 +16,7 @@ from flownodes_files.faults import told
 from flownodes_files.opening import READ, open_folder, require_file
 from flownodes_files.roots import Place
 
-__all__ = ["Content", "Mode", "checked", "save", "stop_if_cancelled"]
+__all__ = ["Content", "Mode", "checked", "move_new", "save", "stop_if_cancelled", "told_missing"]
 
 Mode: TypeAlias = Literal["create", "overwrite", "append"]
 #: Makes what is to be written; told whether it goes to the beginning of a file.
@@ -38,7 +38,10 @@ def save(ctx: Context, place: Place, content: Content, *, mode: Mode, make_folde
     with told(place.path):
         if not place.parts:
             raise IsADirectoryError(errno.EISDIR, "is a folder")
-        with _told_missing(place, make_folders), open_folder(place.root, place.parts[:-1], make=make_folders) as folder:
+        with (
+            told_missing(place, make_folders=make_folders),
+            open_folder(place.root, place.parts[:-1], make=make_folders) as folder,
+        ):
             if mode == "append":
                 return _append(ctx, place, folder, content)
             return _replace(ctx, place, folder, content, may_exist=mode == "overwrite")
@@ -58,6 +61,38 @@ def stop_if_cancelled(ctx: Context) -> None:
     """Raise FatalNodeError when nothing of the attempt counts any more."""
     if ctx.cancelled:
         raise FatalNodeError("The attempt is cancelled.", code="files.cancelled", remedy="")
+
+
+def move_new(source: str, here: int, name: str, there: int) -> None:
+    """Move a file from one open folder to another, where it must be new: a rename would replace what is there.
+
+    Raises FileExistsError.
+    """
+    try:
+        os.link(source, name, src_dir_fd=here, dst_dir_fd=there, follow_symlinks=False)
+    except OSError as error:
+        if error.errno not in {errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS}:
+            raise
+        # A file system without hard links: the name is taken by an empty file first.
+        os.close(os.open(name, _NEW, 0o666, dir_fd=there))
+        os.rename(source, name, src_dir_fd=here, dst_dir_fd=there)
+    else:
+        os.unlink(source, dir_fd=here)
+
+
+@contextmanager
+def told_missing(place: Place, *, make_folders: bool) -> Iterator[None]:
+    """Raise FatalNodeError (`files.no_folder`) when the folder of a place that is opened inside does not exist."""
+    try:
+        yield
+    except FileNotFoundError as error:
+        if make_folders:
+            raise
+        raise FatalNodeError(
+            f"The folder of {place.path!r} does not exist.",
+            code="files.no_folder",
+            remedy="Make it, or set `make_folders` to true.",
+        ) from error
 
 
 def _replace(ctx: Context, place: Place, folder: int, content: Content, *, may_exist: bool) -> int:
@@ -98,18 +133,11 @@ def _replace(ctx: Context, place: Place, folder: int, content: Content, *, may_e
 def _put_new(ctx: Context, temporary: str, name: str, folder: int) -> None:
     """Give the temporary file its name. Raises FileExistsError when there is one already that is not the same."""
     try:
-        os.link(temporary, name, src_dir_fd=folder, dst_dir_fd=folder)
+        move_new(temporary, folder, name, folder)
     except FileExistsError:
         if ctx.attempt == 1 or not _are_same(temporary, name, folder):
             raise
-    except OSError as error:
-        if error.errno not in {errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS}:
-            raise
-        # A file system without hard links: the name is taken by an empty file first.
-        os.close(os.open(name, _NEW, 0o666, dir_fd=folder))
-        os.rename(temporary, name, src_dir_fd=folder, dst_dir_fd=folder)
-        return
-    os.unlink(temporary, dir_fd=folder)
+        os.unlink(temporary, dir_fd=folder)
 
 
 def _append(ctx: Context, place: Place, folder: int, content: Content) -> int:
@@ -172,17 +200,3 @@ def _sync_folder(folder: int) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
-
-
-@contextmanager
-def _told_missing(place: Place, make_folders: bool) -> Iterator[None]:  # noqa: FBT001 - private, one caller
-    try:
-        yield
-    except FileNotFoundError as error:
-        if make_folders:
-            raise
-        raise FatalNodeError(
-            f"The folder of {place.path!r} does not exist.",
-            code="files.no_folder",
-            remedy="Make it, or set `make_folders` to true.",
-        ) from error

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from typing import Annotated, Any, Literal, TypedDict
 
 from flowcore.values import write_json
@@ -60,11 +60,13 @@ def write(
         Mode,
         "`overwrite` replaces what is there, `create` fails when there is something, `append` adds to its end.",
     ] = "overwrite",
-    format: Annotated[  # noqa: A002 - the word of the config
+    format: Annotated[
         Literal["auto", "text", "json"],
         "`auto` goes by the content; `text` takes nothing but texts and Blobs; `json` writes texts in quotes, too.",
     ] = "auto",
-    indent: Annotated[Annotated[int, Meta(ge=0, le=8)] | None, "How far JSON is indented; null writes one line."] = None,
+    indent: Annotated[
+        Annotated[int, Meta(ge=0, le=8)] | None, "How far JSON is indented; null writes one line."
+    ] = None,
     encoding: Annotated[str, "The encoding of texts; JSON is always UTF-8."] = "utf-8",
     make_folders: Annotated[bool, "Whether folders are made that are missing."] = False,
 ) -> Written:
@@ -77,7 +79,7 @@ def write(
 
 def _parts(content: Value, form: str, indent: int | None, encoding: str) -> Iterable[bytes]:
     if isinstance(content, Blob):
-        return _whole(content)
+        return blob_parts(content)
     if form == "json" or (form == "auto" and not isinstance(content, str)):
         return [write_json(content, indent=indent).encode() + b"\n"]
     if isinstance(content, str):
@@ -87,7 +89,3 @@ def _parts(content: Value, form: str, indent: int | None, encoding: str) -> Iter
         code="files.content",
         remedy="Set `format` to auto or json, or hand over a text.",
     )
-
-
-def _whole(blob: Blob) -> Iterator[bytes]:
-    yield from blob_parts(blob)

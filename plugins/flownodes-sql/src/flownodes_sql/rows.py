@@ -11,44 +11,87 @@ from flowruntime.authoring import Blob, BlobWriter, FatalNodeError
 from sqlalchemy import CursorResult
 
 from flownodes_sql.cells import Cell, cell, cell_without_blobs, weight
-from flownodes_sql.settings import RowsFormat
 
-__all__ = ["FETCHED_ROWS", "Rows", "take_rows"]
+__all__ = ["Limits", "RowList", "columns_of", "take_lines"]
 
-#: How many rows come from the server at a time at most.
-FETCHED_ROWS: Final = 500
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Rows:
-    """What was taken: a list of objects, or a Blob of JSON lines."""
-
-    rows: list[dict[str, Any]] | Blob
-    count: int
-    columns: list[str]
-    truncated: bool = False
+#: How many rows come from the server at a time: fewer at first, and of large rows.
+_MOST_ROWS: Final = 500
+_FIRST_ROWS: Final = 10
+#: About how large what comes at a time may be, 1 MiB.
+_FETCHED_BYTES: Final = 1 << 20
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _Limits:
+class Limits:
+    """How much is taken. With `truncate` rows beyond `max_rows` are left where they are, without it they fail."""
+
     max_rows: int | None
     max_bytes: int
-    truncate: bool
+    truncate: bool = False
+
+    def is_full(self, count: int) -> bool:
+        """Whether there is no place for one more row. Raises FatalNodeError when there must be."""
+        if self.max_rows is None or count < self.max_rows:
+            return False
+        if self.truncate:
+            return True
+        raise FatalNodeError(
+            f"There are more rows than the {self.max_rows:,} that the node may take.",
+            code="sql.too_many_rows",
+            remedy="Select fewer with WHERE or LIMIT, or raise `max_rows`; of sql.query, `on_more: truncate` takes the "
+            "first ones, and `format: json_lines` holds many.",
+        )
+
+    def require(self, size: int) -> None:
+        """Raise FatalNodeError for more bytes than are allowed."""
+        if size > self.max_bytes:
+            raise FatalNodeError(
+                f"The rows are larger than the {self.max_bytes:,} bytes that they may have together.",
+                code="sql.too_large",
+                remedy="Select fewer rows or columns, or raise `max_bytes`.",
+            )
 
 
-def take_rows(
-    result: CursorResult[Any],
-    *,
-    max_rows: int | None,
-    max_bytes: int,
-    truncate: bool = False,
-    rows_format: RowsFormat = "list",
-    check: Callable[[], None],
-) -> Rows:
-    """Take the rows of a result; `check` is called now and then, and raises when it is to stop.
+class RowList:
+    """The rows of one or several results, as objects."""
 
-    Raises FatalNodeError for more rows or bytes than are allowed, and for two columns of one name.
-    """
+    def __init__(self, limits: Limits) -> None:
+        self._limits = limits
+        self._size = 0
+        self.rows: list[dict[str, Any]] = []
+
+    def take(self, result: CursorResult[Any], check: Callable[[], None]) -> bool:
+        """Take the rows of a result too; whether some were left where they are.
+
+        `check` is called now and then, and raises when it is to stop. Raises FatalNodeError for what is beyond the
+        limits, and for two columns of one name.
+        """
+        for row in _objects(result, cell, check):
+            if self._limits.is_full(len(self.rows)):
+                return True
+            self._size += weight(row)
+            self._limits.require(self._size)
+            self.rows.append(row)
+        return False
+
+
+def take_lines(result: CursorResult[Any], limits: Limits, check: Callable[[], None]) -> tuple[Blob, int, bool]:
+    """The rows as JSON lines, how many they are, and whether some were left where they are. Raises as `RowList.take`."""
+    count, truncated = 0, False
+    with BlobWriter(media_type="application/x-ndjson", max_bytes=limits.max_bytes) as writer:
+        for row in _objects(result, cell_without_blobs, check):
+            if limits.is_full(count):
+                truncated = True
+                break
+            line = write_json(row).encode() + b"\n"
+            limits.require(writer.size + len(line))
+            writer.write(line)
+            count += 1
+        return writer.finish(), count, truncated
+
+
+def columns_of(result: CursorResult[Any]) -> list[str]:
+    """The names of the columns. Raises FatalNodeError when two have the same."""
     columns = list(result.keys())
     twice = sorted({name for name in columns if columns.count(name) > 1})
     if twice:
@@ -57,70 +100,16 @@ def take_rows(
             code="sql.columns",
             remedy="Give each a name of its own with AS.",
         )
-    limits = _Limits(max_rows=max_rows, max_bytes=max_bytes, truncate=truncate)
-    if rows_format == "list":
-        return _as_list(result, columns, limits, check)
-    return _as_lines(result, columns, limits, check)
+    return columns
 
 
-def _as_list(
-    result: CursorResult[Any], columns: list[str], limits: _Limits, check: Callable[[], None]
-) -> Rows:
-    rows: list[dict[str, Any]] = []
-    size = 0
-    for row in _objects(result, columns, cell, check):
-        if _is_beyond(len(rows), limits):
-            return Rows(rows=rows, count=len(rows), columns=columns, truncated=True)
-        size += weight(row)
-        if size > limits.max_bytes:
-            raise _too_large(limits.max_bytes)
-        rows.append(row)
-    return Rows(rows=rows, count=len(rows), columns=columns)
-
-
-def _as_lines(
-    result: CursorResult[Any], columns: list[str], limits: _Limits, check: Callable[[], None]
-) -> Rows:
-    count, truncated = 0, False
-    with BlobWriter(media_type="application/x-ndjson", max_bytes=limits.max_bytes) as writer:
-        for row in _objects(result, columns, cell_without_blobs, check):
-            if _is_beyond(count, limits):
-                truncated = True
-                break
-            line = write_json(row).encode() + b"\n"
-            if writer.size + len(line) > limits.max_bytes:
-                raise _too_large(limits.max_bytes)
-            writer.write(line)
-            count += 1
-        return Rows(rows=writer.finish(), count=count, columns=columns, truncated=truncated)
-
-
-def _objects(
-    result: CursorResult[Any], columns: list[str], convert: Cell, check: Callable[[], None]
-) -> Iterator[dict[str, Any]]:
-    while fetched := result.fetchmany(FETCHED_ROWS):
+def _objects(result: CursorResult[Any], convert: Cell, check: Callable[[], None]) -> Iterator[dict[str, Any]]:
+    columns = columns_of(result)
+    wanted = _FIRST_ROWS
+    while fetched := result.fetchmany(wanted):
         check()
+        made: dict[str, Any] = {}
         for row in fetched:
-            yield dict(zip(columns, map(convert, row), strict=True))
-
-
-def _is_beyond(count: int, limits: _Limits) -> bool:
-    """Whether one more row is too many, and the others are what is wanted. Raises FatalNodeError when they are not."""
-    if limits.max_rows is None or count < limits.max_rows:
-        return False
-    if limits.truncate:
-        return True
-    raise FatalNodeError(
-        f"There are more rows than the {limits.max_rows:,} that the node may take.",
-        code="sql.too_many_rows",
-        remedy="Select fewer with WHERE or LIMIT, or raise `max_rows`; of sql.query, `on_more: truncate` takes the first "
-        "ones, and `format: json_lines` holds many.",
-    )
-
-
-def _too_large(max_bytes: int) -> FatalNodeError:
-    return FatalNodeError(
-        f"The rows are larger than the {max_bytes:,} bytes that they may have together.",
-        code="sql.too_large",
-        remedy="Select fewer rows or columns, or raise `max_bytes`.",
-    )
+            made = dict(zip(columns, map(convert, row), strict=True))
+            yield made
+        wanted = max(1, min(_MOST_ROWS, _FETCHED_BYTES // weight(made)))

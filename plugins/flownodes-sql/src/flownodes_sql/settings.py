@@ -48,6 +48,7 @@ _ConnectTimeout: TypeAlias = Annotated[
     float,
     Meta(gt=0, description="Milliseconds for making a connection.", extra_json_schema={"x-static": True}),
 ]
+_MaxRows: TypeAlias = Annotated[int, Meta(ge=1)] | None
 _MaxBytes: TypeAlias = Annotated[
     int, Meta(ge=1, le=MAX_BYTES, description="How many bytes the rows may have together; more fail the node.")
 ]
@@ -59,8 +60,8 @@ class QueryConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
     url: _Url
     statement: _Statement
     max_rows: Annotated[
-        int | None,
-        Meta(ge=1, description="How many rows are taken; what happens to more of them says `on_more`. null: all."),
+        _MaxRows,
+        Meta(description="How many rows are taken; what happens to more of them says `on_more`. null: all."),
     ] = MAX_ROWS
     on_more: Annotated[
         Literal["fail", "truncate"],
@@ -84,8 +85,8 @@ class ExecuteConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     url: _Url
     statement: _Statement
     max_rows: Annotated[
-        int | None,
-        Meta(ge=1, description="How many rows RETURNING may give; more undo everything and fail the node. null: all."),
+        _MaxRows,
+        Meta(description="How many rows RETURNING may give; more undo everything and fail the node. null: all."),
     ] = MAX_ROWS
     max_bytes: _MaxBytes = MAX_BYTES
     pool_size: _PoolSize = 5

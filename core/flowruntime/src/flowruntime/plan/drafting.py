@@ -8,7 +8,7 @@ from typing import Any, TypeAlias
 
 from flowcore.errors import FatalNodeError, Problem
 from flowcore.nodes import NodeType
-from flowcore.schemas import X_EXPRESSION, X_STATIC, X_WORKFLOW, fields_marked
+from flowcore.schemas import X_CONSTANT, X_EXPRESSION, X_STATIC, X_WORKFLOW, fields_marked
 from flowcore.validation import Reference
 from flowcore.values import pointer_of, show
 from flowcore.workflows import WorkflowNode
@@ -80,6 +80,8 @@ def draft_node(
         if schema.has_marks:
             places = _places(written, schema, lambda value, place: make_body(value, where + pointer_of(*place), node))
         config = compile_value(written, pointer=where, roots=CONFIG_ROOTS, problems=problems, places=places)
+        if schema.has_constants and config.dynamic:
+            problems.extend(_no_expressions(written, schema, where, frozenset(config.dynamic)))
         if places.static:
             # Its faults have been told with those of the whole config.
             only = _only(written, places.static, ())
@@ -146,6 +148,21 @@ def _no_documents(workflows: Mapping[Steps, Any], pointer: str, told: Collection
                 pointer=where,
                 message=f"Here must stand a workflow, not {show(value)}.",
                 remedy='Write a document {"nodes": […]}, the name of a workflow, or {"file": PATH}.',
+            )
+
+
+def _no_expressions(
+    written: dict[str, Any], schema: CompiledSchema, pointer: str, dynamic: Collection[str]
+) -> Iterator[Problem]:
+    """What has an expression and must not: fields marked `x-constant`, whose mark says what to write."""
+    for steps, advice in fields_marked(schema.schema, X_CONSTANT, written).items():
+        place = pointer_of(*steps)
+        if place in dynamic:
+            yield Problem(
+                code="config.constant",
+                pointer=pointer + place,
+                message=f"{str(steps[-1])!r} takes no expressions: values must not become part of it.",
+                remedy=str(advice),
             )
 
 

@@ -9,7 +9,16 @@ from typing import Any, Final
 
 import jsonschema_rs
 from flowcore.errors import Problem
-from flowcore.schemas import X_EXPRESSION, X_STATIC, X_WORKFLOW, Schema, default_of, known_keys, with_defaults
+from flowcore.schemas import (
+    X_CONSTANT,
+    X_EXPRESSION,
+    X_STATIC,
+    X_WORKFLOW,
+    Schema,
+    default_of,
+    known_keys,
+    with_defaults,
+)
 from flowcore.values import Blob, did_you_mean, pointer_of
 
 from flowruntime.authoring import Body, Expression
@@ -46,6 +55,7 @@ class CompiledSchema:
     has_expressions: bool
     has_workflows: bool
     has_static: bool
+    has_constants: bool
     #: Whether `{}` is valid and stays `{}` when defaults are filled.
     accepts_nothing_given: bool
     #: The defaults of its own properties; None when parts of these have some too.
@@ -160,6 +170,7 @@ def _compile(schema: Schema) -> CompiledSchema:
         has_expressions=X_EXPRESSION in text,
         has_workflows=X_WORKFLOW in text,
         has_static=X_STATIC in text,
+        has_constants=X_CONSTANT in text,
         accepts_nothing_given=validator.is_valid({}) and "'default'" not in text,
         defaults=_own_defaults(schema),
     )

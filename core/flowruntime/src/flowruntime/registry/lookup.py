@@ -284,12 +284,12 @@ class Registry:
         told = [str(problem) for owner, problem in self._problems() if owner == namespace]
         if told:
             return f"Its pack is not usable as it is: {' '.join(told)}"
+        if namespace in self._plugged:
+            maker = self._plugged[namespace]
+            return f"{maker} makes no such type at present; `flow nodes {namespace}` lists those that there are."
         for pack, version, owner, *_ in self._snapshot.packs:
             if owner == namespace:
                 return f"The pack {pack} {version} has no such type; `flow nodes {namespace}` lists what it has."
-        if namespace in self._plugged:
-            maker = self._plugged[namespace]
-            return f"{maker} makes no such type at present; `flow nodes {namespace}` lists those that it makes."
         if namespace in self._snapshot.denied:
             pack = self._snapshot.denied[namespace]
             return (

@@ -95,19 +95,20 @@ class KeyFile:
 
     def write(self, keys: Sequence[Key]) -> None:
         """Put another file in its place, with mode 0600. Makes its folder."""
+        path = self.path.resolve()  # what a link leads to is replaced, not the link
         try:
-            self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-            descriptor, name = tempfile.mkstemp(prefix=".secrets-", dir=self.path.parent)  # with mode 0600
+            path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            descriptor, name = tempfile.mkstemp(prefix=".secrets-", dir=path.parent)  # with mode 0600
             try:
                 with os.fdopen(descriptor, "w", encoding="ascii") as file:
                     file.write(write_keys(keys))
                     file.flush()
                     os.fsync(descriptor)
-                Path(name).replace(self.path)
+                Path(name).replace(path)
             except BaseException:
                 Path(name).unlink(missing_ok=True)
                 raise
-            _sync(self.path.parent)
+            _sync(path.parent)
         except OSError as error:
             raise self._unusable("cannot be written", error) from error
 
@@ -115,8 +116,9 @@ class KeyFile:
     def locked(self) -> Iterator[None]:
         """Lock the folder: the file itself is replaced."""
         try:
-            self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-            folder = os.open(self.path.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+            place = self.path.resolve().parent
+            place.mkdir(mode=0o700, parents=True, exist_ok=True)
+            folder = os.open(place, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
         except OSError as error:
             raise self._unusable("cannot be written", error) from error
         try:

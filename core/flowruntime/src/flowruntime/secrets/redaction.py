@@ -19,8 +19,8 @@ MASK: Final = "***"
 _SHORTEST: Final = 6
 #: Of longer ones the beginning is looked for.
 _LONGEST: Final = 4096
-#: So many revealed texts are kept, the latest.
-_KEPT: Final = 100
+#: So many texts are kept, those that were revealed last.
+_KEPT: Final = 256
 
 
 class Net:
@@ -35,19 +35,23 @@ class Net:
     __slots__ = ("_forms", "_lock", "_texts")
 
     def __init__(self) -> None:
-        #: The latest last.
-        self._texts: dict[str, None] = {}
-        #: How they may be written, the longest first; made when a text is masked, for most secrets are never told.
+        #: How each text may be written, the one revealed last at the end. Made when something is masked: most secrets
+        #: are revealed and never told.
+        self._texts: dict[str, tuple[str, ...] | None] = {}
+        #: All of those, the longest first.
         self._forms: tuple[str, ...] | None = None
         self._lock = threading.Lock()
 
     def add(self, text: str) -> None:
         """Look for this text from now on."""
-        if text in self._texts or len(text) < _SHORTEST:
+        if len(text) < _SHORTEST:
             return
         with self._lock:
+            if text in self._texts:
+                self._texts[text] = self._texts.pop(text)
+                return
             self._texts[text] = None
-            while len(self._texts) > _KEPT:
+            if len(self._texts) > _KEPT:
                 del self._texts[next(iter(self._texts))]
             self._forms = None
 
@@ -64,7 +68,9 @@ class Net:
         for form in self._all_forms():
             if form in text:
                 text = text.replace(form, MASK)
-        for secret in list(self._texts):
+        with self._lock:
+            secrets = list(self._texts)
+        for secret in secrets:
             text = _without_beginning(text, secret)
         return text
 
@@ -76,8 +82,11 @@ class Net:
         forms = self._forms
         if forms is None:
             with self._lock:
-                found = {form for text in self._texts for form in _forms_of(text)}
-                # A secret may be a part of another.
+                for text, known in self._texts.items():
+                    if known is None:
+                        self._texts[text] = tuple(_forms_of(text))
+                found = {form for known in self._texts.values() for form in known or ()}
+                # The longest first: a secret may be a part of another.
                 forms = self._forms = tuple(sorted(found, key=len, reverse=True))
         return forms
 

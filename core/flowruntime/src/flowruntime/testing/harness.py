@@ -84,9 +84,7 @@ class NodeHarness:
         timeout or an output that is no value, a NodeError with the same code. Raises WorkflowInvalid when config or
         inputs do not fit, and TimeoutError when the node has not ended after 30 real seconds.
         """
-        async with self.open(
-            target, config, secrets=secrets, http=http, clock=clock, settings=settings
-        ) as node:
+        async with self.open(target, config, secrets=secrets, http=http, clock=clock, settings=settings) as node:
             return await node.run(inputs, signals=signals)
 
     @asynccontextmanager

@@ -53,7 +53,7 @@ _TASKS: Final = {
         0,
         None,
         _RUNNING | {"events"},
-        "[--accept-packs] [--nodes FILE] [--allow-net HOST:PORT] [--events]",
+        "[--accept-packs] [--nodes FILE] [--allow-net HOST:PORT]",
     ),
     "answer": _Task(
         "requests",
@@ -62,7 +62,7 @@ _TASKS: Final = {
         3,
         3,
         _RUNNING | {"events", "path", "timeout"},
-        "[--path PATH]",
+        "[--path PATH] [--timeout SECONDS]",
     ),
     "signal": _Task(
         "requests",
@@ -71,9 +71,9 @@ _TASKS: Final = {
         2,
         2,
         _RUNNING | {"events", "value", "timeout"},
-        "[--value JSON|@FILE]",
+        "[--value JSON|@FILE] [--timeout SECONDS]",
     ),
-    "cancel": _Task("cancelling", "run", "ids of executions", 1, None, _RUNNING | {"timeout"}, ""),
+    "cancel": _Task("cancelling", "run", "ids of executions", 1, None, _RUNNING | {"timeout"}, "[--timeout SECONDS]"),
 }
 _WORDS: Final = {
     "list": "",
@@ -132,7 +132,8 @@ def _flag(parser: Parser, name: str, meaning: str) -> None:
 
 def _usage(name: str) -> str:
     task = _TASKS[name]
-    parts = ["flow executions", name, _WORDS[name], task.usage, "[--db URL] [--json]"]
+    form = "[--json | --events]" if "events" in task.options else "[--json]"
+    parts = ["flow executions", name, _WORDS[name], task.usage, "[--db URL]", form]
     return " ".join(part for part in parts if part)
 
 

@@ -31,7 +31,7 @@ from flowcli.stored_executions import all_events, find_execution, open_store, su
 from flowcli.terminal import printable, say, write_data
 from flowcli.usage import UsageError
 from flowcli.waits import Waits, options_like, wait_lines
-from flowcli.watching import EventLines, Form, watcher_for
+from flowcli.watching import Form, watcher_for
 
 __all__ = ["REFUSED", "form_of", "run", "runtime_for", "take_up"]
 
@@ -126,6 +126,7 @@ async def _at_once() -> None:
 def _resume_all(arguments: argparse.Namespace, records: Sequence[ExecutionRecord]) -> int:
     several = _Several(arguments, sys.stdout)
     if records:
+        say(f"Resuming {len(records):,} execution{'' if len(records) == 1 else 's'}; Ctrl-C leaves what has not ended.")
         with contextlib.redirect_stdout(sys.stderr):
             anyio.run(several.run, records)
     else:
@@ -157,7 +158,7 @@ class _Several:
                 with anyio.CancelScope() as self._scope:
                     async with anyio.create_task_group() as tasks:
                         for record in records:
-                            tasks.start_soon(self._resume, runtime, record)
+                            tasks.start_soon(self._resume, runtime, record, len(records) == 1)
 
     def tell(self) -> set[int]:
         """Tell what is left to be told; the exit codes."""
@@ -187,10 +188,10 @@ class _Several:
         if self._scope is not None:
             self._scope.cancel()
 
-    async def _resume(self, runtime: Runtime, record: ExecutionRecord) -> None:
+    async def _resume(self, runtime: Runtime, record: ExecutionRecord, is_alone: bool) -> None:  # noqa: FBT001
         execution_id = record.execution_id
         try:
-            result = await self._run_on(runtime, execution_id)
+            result = await self._run_on(runtime, record, is_alone=is_alone)
         except FlowError as error:
             if error.code in REFUSED and not self._arguments.words:
                 say(f"{error.message} It is left to whoever was quicker.")
@@ -207,12 +208,13 @@ class _Several:
             line = f"{execution_id}  {status:11}  {took:>10}  {record.workflow.id}{cause}"
             write_data(printable(line) + "\n", self._data)
 
-    async def _run_on(self, runtime: Runtime, execution_id: ExecutionId) -> ExecutionResult | None:
-        accept_packs = self._arguments.accept_packs
-        if self._form != "events":
+    async def _run_on(self, runtime: Runtime, record: ExecutionRecord, *, is_alone: bool) -> ExecutionResult | None:
+        execution_id, accept_packs = record.execution_id, self._arguments.accept_packs
+        if self._form != "events" and not is_alone:
             await runtime.resume(execution_id, accept_packs=accept_packs)
             return await runtime.wait_for_rest(execution_id)
+        watcher = watcher_for(self._form, record.workflow, self._data)
         seq = await anyio.to_thread.run_sync(_seq_of, self._arguments, execution_id)
         await runtime.resume(execution_id, accept_packs=accept_packs)
-        lines = EventLines(functools.partial(write_data, stream=self._data))
-        return (await Run(runtime, leave=self._leave).see_through(execution_id, lines, after=seq)).result
+        run = Run(runtime, leave=self._leave)
+        return (await run.see_through(execution_id, watcher, after=0 if watcher.shows_the_past else seq)).result

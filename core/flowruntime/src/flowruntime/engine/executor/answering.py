@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from flowcore.errors import FatalNodeError
+from flowcore.errors import ExecutionError, FatalNodeError
 from flowcore.events import Path
 from flowcore.values import Value
 
+from flowruntime.engine.attempt import check_ports
 from flowruntime.engine.executor.failing import node_failed
 from flowruntime.engine.executor.frames import Frame
 from flowruntime.engine.machine import Answer
+from flowruntime.plan.model import PlannedNode
 
 if TYPE_CHECKING:
     from flowruntime.engine.executor.executor import Executor
@@ -19,12 +21,16 @@ __all__ = ["answered", "same_place"]
 
 
 def answered(execution: Executor, frame: Frame, index: int, answer: Answer, value: Value) -> None:
-    """Record the answer and what comes of it: with `value` the node completes with that, an object of its ports."""
+    """Record the answer and what comes of it: with `value` the node completes with that, an object of its ports.
+
+    Raises ExecutionError, and nothing has happened, for a value that its ports cannot give.
+    """
     machine = frame.machine
+    outputs = _outputs(machine.plan.nodes[index], value) if answer == "value" else {}
     started_us = machine.first_started_us.get(index, execution.now())
     frame.recorder.answered(index, answer, value)
     if answer == "value":
-        frame.recorder.completed(index, value if isinstance(value, dict) else {"result": value}, started_us)
+        frame.recorder.completed(index, outputs, started_us)
     elif answer == "fail":
         raised = FatalNodeError(
             "The node began once and must not begin again; somebody answered that it failed.",
@@ -35,6 +41,24 @@ def answered(execution: Executor, frame: Frame, index: int, answer: Answer, valu
     if machine.skips:
         frame.recorder.skips()
     execution.enqueue(frame)
+
+
+def _outputs(node: PlannedNode, value: Value) -> dict[str, Value]:
+    ports = node.output_ports
+    is_object = isinstance(value, dict) and (ports is None or ports.issuperset(value))
+    outputs = value if is_object else dict.fromkeys(ports, value) if ports is not None and len(ports) == 1 else None
+    try:
+        if outputs is None:
+            known = ", ".join(map(repr, sorted(ports or ()))) or "no port"
+            raise FatalNodeError(f"It is not an object of the node's output ports ({known}).")
+        check_ports(node, outputs)
+    except FatalNodeError as refused:
+        raise ExecutionError(
+            f"Node {node.id!r} cannot complete with this value: {refused.message}",
+            code="execution.bad_answer",
+            remedy="Answer with an object of its output ports, or with the value of its only one.",
+        ) from None
+    return outputs
 
 
 def same_place(path: Path, other: Path) -> bool:

@@ -1,0 +1,318 @@
+"""What is taken up, what is set aside, and who takes up by themselves."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import anyio
+import pytest
+from flowcore.errors import ExecutionError, StoreError
+from flowcore.events import TOP, Event, NodeCompleted, NodeInterrupted, NodeStarted, NodeWaiting, WorkflowResumed
+from flowruntime import Runtime
+from flowruntime.authoring import Context, node
+
+from core.flowruntime.tests.runtime.interrupted import (
+    begun,
+    interruptions,
+    leave,
+    numbered,
+    record_of,
+    resumptions,
+    started,
+)
+from tests.engine_nodes import ALL, workflow
+
+pytestmark = pytest.mark.anyio
+
+GIVE = workflow({"g": "give"}, outputs={"gave": "${{ nodes.g.result }}"})
+TWO = workflow({"g": "give", "h": "give"}, outputs={"gave": "${{ nodes.h.result }}"})
+WAIT = {"name": "wait", "nodes": [{"id": "w", "node_type": "control.wait", "config": {"signal": "go"}}]}
+
+
+@pytest.fixture
+def database(tmp_path: Path) -> Path:
+    return tmp_path / "flow.db"
+
+
+def on(database: Path, **options: Any) -> Runtime:
+    return Runtime(f"sqlite:///{database}", nodes=options.pop("nodes", ALL), **options)
+
+
+async def ended(database: Path, execution_id: str = "one", **options: Any) -> tuple[Any, list[Any]]:
+    """The result and the log of what is taken up."""
+    accept_packs = options.pop("accept_packs", False)
+    async with on(database, **options) as runtime:
+        await runtime.resume(execution_id, accept_packs=accept_packs)
+        with anyio.fail_after(30):
+            return await runtime.wait(execution_id), [event async for event in runtime.follow(execution_id)]
+
+
+async def refusal(database: Path, execution_id: str = "one", **options: Any) -> Any:
+    """The error of somebody who wants to take it up."""
+    async with on(database, **options) as runtime:
+        with pytest.raises((ExecutionError, StoreError)) as caught:
+            await runtime.resume(execution_id)
+        return caught.value
+
+
+def kinds(events: Sequence[Event]) -> list[str]:
+    return [type(event).__name__ for event in events]
+
+
+async def test_what_was_pending_begins_as_if_nothing_had_happened(database: Path) -> None:
+    leave(database, GIVE, numbered(begun()))
+    result, log = await ended(database)
+    assert result.outputs == {"gave": 1}
+    assert kinds(log) == ["WorkflowStarted", "NodeStarted", "NodeCompleted", "WorkflowCompleted"]
+
+
+async def test_an_attempt_that_was_running_is_interrupted_and_made_again(database: Path) -> None:
+    leave(database, GIVE, numbered(begun(), started("g")))
+    result, log = await ended(database)
+    assert result.outputs == {"gave": 1}
+    assert kinds(log)[2:5] == ["WorkflowResumed", "NodeInterrupted", "NodeStarted"]
+    assert [event.attempt for event in log if isinstance(event, NodeStarted)] == [1, 2]
+
+
+async def test_what_had_completed_does_not_run_again(database: Path) -> None:
+    completed = NodeCompleted(0, begun().at_us, TOP, "g", 1, {"result": 7}, 1.0, None, None)
+    leave(database, GIVE, numbered(begun(), started("g"), completed))
+    result, log = await ended(database)
+    assert result.outputs == {"gave": 7}
+    assert kinds(log)[3:] == ["WorkflowResumed", "WorkflowCompleted"]
+
+
+async def test_five_recoveries_without_progress_are_borne_and_the_next_one_sets_it_aside(database: Path) -> None:
+    leave(database, GIVE, numbered(begun(), started("g"), *resumptions(4)))
+    assert (await ended(database))[0].status == "succeeded"
+    leave(database, GIVE, numbered(begun(), started("g"), *resumptions(5)), execution_id="two")
+    error = await refusal(database, "two")
+    assert error.code == "execution.quarantined"
+    assert "'two'" in error.message
+    assert "resume ID" in error.remedy
+    record = record_of(database, "two")
+    assert (record.status, "5 times" in record.quarantine) == ("quarantined", True)
+
+
+async def test_a_sixth_interruption_of_one_node_sets_it_aside_though_others_came_on(database: Path) -> None:
+    progress = [started("h"), NodeCompleted(0, begun().at_us, TOP, "h", 1, {"result": 1}, 1.0, None, None)]
+    leave(database, TWO, numbered(begun(), *interruptions("g", 4), *progress))
+    assert (await ended(database))[0].status == "succeeded"
+    leave(database, TWO, numbered(begun(), *interruptions("g", 5), *progress), execution_id="two")
+    assert "'g'" in (await refusal(database, "two")).message
+    assert record_of(database, "two").status == "quarantined"
+
+
+async def test_who_takes_it_out_of_quarantine_by_hand_begins_counting_anew(database: Path) -> None:
+    leave(database, GIVE, numbered(begun(), *interruptions("g", 5)))
+    await refusal(database)
+    result, log = await ended(database)
+    assert result.status == "succeeded"
+    assert log[-5:-4] == [event for event in log if isinstance(event, WorkflowResumed)][-1:]
+    assert "quarantine" in log[-5].reason
+    assert record_of(database).quarantine is None
+
+
+async def test_what_was_released_once_bears_five_further_interruptions(database: Path) -> None:
+    released = WorkflowResumed(0, begun().at_us, "it was taken out of quarantine")
+    again = [NodeInterrupted(0, begun().at_us, TOP, "g", 6), started("g", 7)]
+    leave(database, GIVE, numbered(begun(), *interruptions("g", 5), released, *again))
+    assert (await ended(database))[0].status == "succeeded"
+
+
+async def test_what_is_in_quarantine_is_not_taken_up_by_itself(database: Path) -> None:
+    leave(database, GIVE, numbered(begun(), *interruptions("g", 5)), recovery="mine")
+    leave(database, GIVE, numbered(begun()), execution_id="two", recovery="mine")
+    async with on(database, name="mine") as runtime:
+        await until_status(runtime, "two", "succeeded")
+        assert runtime._journal.record("one").status == "quarantined"
+    async with on(database, name="mine") as runtime:
+        leave(database, GIVE, numbered(begun()), execution_id="three", recovery="mine")
+    async with on(database, name="mine") as runtime:
+        await until_status(runtime, "three", "succeeded")
+        assert runtime._journal.record("one").status == "quarantined"
+
+
+async def until_status(runtime: Runtime, execution_id: str, status: str) -> None:
+    with anyio.fail_after(30):
+        while runtime._journal.record(execution_id).status != status:
+            await anyio.lowlevel.checkpoint()
+
+
+# --- node types --------------------------------------------------------------------------------------
+
+
+async def test_another_version_of_a_node_type_sets_it_aside_and_can_be_accepted(database: Path) -> None:
+    leave(database, GIVE, numbered(begun({"local.give": 7})))
+    error = await refusal(database)
+    assert error.code == "execution.types_changed"
+    assert "'local.give' was version 7 and is version 1" in error.message
+    assert "--accept-packs" in error.remedy
+    assert record_of(database).status == "quarantined"
+    assert (await ended(database, accept_packs=True))[0].status == "succeeded"
+
+
+async def test_a_missing_node_type_sets_it_aside_until_it_is_there(database: Path) -> None:
+    @node("local.rare", effects="pure")
+    def rare() -> int:
+        return 3
+
+    leave(database, workflow({"r": "rare"}), numbered(begun({"local.rare": 1})))
+    error = await refusal(database)
+    assert error.code == "execution.types_changed"
+    assert "local.rare" in error.message
+    assert "--nodes" in error.remedy
+    assert (await ended(database, nodes=[rare]))[0].outputs == {"r": {"result": 3}}
+
+
+# --- what cannot be taken up -------------------------------------------------------------------------
+
+
+async def test_a_damaged_log_is_set_aside_and_others_are_unharmed(database: Path) -> None:
+    leave(database, GIVE, numbered(begun(), started("g")), recovery="mine")
+    leave(database, GIVE, numbered(begun(), started("g")), execution_id="two", recovery="mine")
+    with sqlite3.connect(database) as connection:
+        connection.execute("UPDATE events SET data = data || ' ' WHERE execution = 1")
+    connection.close()
+    async with on(database, name="mine") as runtime:
+        await until_status(runtime, "two", "succeeded")
+    record = record_of(database)
+    assert record.status == "quarantined"
+    assert "one" in record.quarantine
+
+
+async def test_who_is_unknown_has_ended_or_is_held_is_refused(database: Path) -> None:
+    assert (await refusal(database, "nobody")).code == "execution.unknown"
+    leave(database, GIVE, numbered(begun()))
+    await ended(database)
+    assert (await refusal(database)).code == "execution.final"
+    leave(database, WAIT, numbered(begun()), execution_id="two")
+    async with on(database) as runtime:
+        await runtime.resume("two")
+        held = await refusal(database, "two")
+        assert held.code == "lease.held"
+        with pytest.raises(StoreError, match="two"):
+            await runtime.resume("two")
+        runtime.cancel("two")
+        assert (await runtime.wait("two")).status == "cancelled"
+
+
+async def test_a_runtime_in_memory_has_nothing_to_take_up() -> None:
+    async with Runtime(nodes=ALL) as runtime:
+        execution_id = (await runtime.run(GIVE)).execution_id
+        with pytest.raises(StoreError, match="database") as caught:
+            await runtime.resume(execution_id)
+        assert "sqlite:///" in (caught.value.remedy or "")
+
+
+# --- names -------------------------------------------------------------------------------------------
+
+
+async def test_a_runtime_with_a_name_takes_up_what_its_name_began_and_nothing_else(database: Path) -> None:
+    leave(database, GIVE, numbered(begun()), recovery="mine")
+    leave(database, GIVE, numbered(begun()), execution_id="other", recovery="yours")
+    leave(database, GIVE, numbered(begun()), execution_id="nameless")
+    async with on(database, name="mine") as runtime:
+        await until_status(runtime, "one", "succeeded")
+        assert runtime._journal.record("other").status == "pending"
+        assert runtime._journal.record("nameless").status == "pending"
+
+
+async def test_a_runtime_without_a_name_takes_up_nothing_unasked(database: Path) -> None:
+    leave(database, GIVE, numbered(begun()), recovery="mine")
+    async with on(database) as runtime:
+        await runtime.run(GIVE)
+        assert runtime._journal.record("one").status == "pending"
+
+
+async def test_what_a_name_leaves_behind_goes_on_with_the_next_one_of_that_name(database: Path) -> None:
+    async with on(database, name="mine") as runtime:
+        execution_id = await runtime.submit(WAIT)
+        async for event in runtime.follow(execution_id):
+            if isinstance(event, NodeWaiting):
+                break
+    assert record_of(database, execution_id).status in {"running", "waiting"}
+    async with on(database, name="mine") as runtime:
+        with anyio.fail_after(30):
+            while not runtime._supervisor.has(execution_id):
+                await anyio.lowlevel.checkpoint()
+            while True:
+                try:
+                    runtime.signal(execution_id, "go", 5)
+                except ExecutionError:  # it is being unfolded
+                    await anyio.lowlevel.checkpoint()
+                else:
+                    break
+            result = await runtime.wait(execution_id)
+    assert result.node_outputs["w"] == {"value": 5, "timed_out": False}
+
+
+async def test_a_runtime_without_a_name_cancels_what_it_leaves(database: Path) -> None:
+    async with on(database) as runtime:
+        execution_id = await runtime.submit(WAIT)
+    assert record_of(database, execution_id).status == "cancelled"
+
+
+async def test_a_name_is_refused_while_it_is_in_use_and_free_afterwards(database: Path) -> None:
+    async with on(database, name="mine"):
+        with pytest.raises(StoreError) as caught:
+            async with on(database, name="mine"):
+                pass
+        assert caught.value.code == "runtime.name_taken"
+        async with on(database, name="yours"):
+            pass
+    async with on(database, name="mine"):
+        pass
+
+
+async def test_two_runtimes_on_one_database_take_up_each_execution_once(database: Path) -> None:
+    names = [leave(database, GIVE, numbered(begun()), execution_id=f"e{number}") for number in range(20)]
+    taken: list[str] = []
+
+    async def take_all(runtime: Runtime) -> None:
+        for name in names:
+            try:
+                await runtime.resume(name)
+            except StoreError as error:
+                assert error.code in {"lease.held", "execution.final"}
+            else:
+                taken.append(name)
+                assert (await runtime.wait(name)).status == "succeeded"
+
+    async with on(database) as one, on(database) as other, anyio.create_task_group() as tasks:
+        tasks.start_soon(take_all, one)
+        tasks.start_soon(take_all, other)
+    assert sorted(taken) == sorted(names)
+
+
+# --- under which policy ------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("began", "here", "expected"),
+    [("public", "open", "public"), ("open", "public", "public"), ("open", "open", "open")],
+)
+async def test_the_stricter_network_policy_holds(database: Path, began: str, here: Any, expected: str) -> None:
+    made: list[Any] = []
+
+    @node("local.asks", effects="pure")
+    def asks(ctx: Context) -> str:
+        made.append(ctx.http)
+        return "asked"
+
+    leave(database, workflow({"a": "asks"}), numbered(begun(net=began)))
+    async with on(database, nodes=[asks], net=here) as runtime:
+        await runtime.resume("one")
+        await runtime.wait("one")
+        assert list(runtime._http) == [expected]
+
+
+async def test_a_clock_that_was_set_back_between_two_processes_does_no_harm(database: Path) -> None:
+    from flowruntime.testing import ManualClock
+
+    leave(database, GIVE, numbered(begun(), started("g")))
+    result, _ = await ended(database, clock=ManualClock(begun().at_us - 3_600_000_000))
+    assert result.status == "succeeded"

@@ -1,0 +1,3 @@
+"""Node types for Flownodes that look after books."""
+
+__all__: list[str] = []

@@ -1,0 +1,142 @@
+"""Makes the SQLAlchemy engine of a node: its pool, and how its connections are set up."""
+
+from __future__ import annotations
+
+import math
+import sqlite3
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Final
+from urllib.parse import quote
+
+import psycopg
+from psycopg.adapt import Buffer, Loader
+from sqlalchemy import Connection, Engine, create_engine, event
+from sqlalchemy.pool import QueuePool
+
+from flownodes_sql.allowed import is_confined
+from flownodes_sql.urls import Address
+
+__all__ = ["make_engine"]
+
+#: How long SQLite waits while somebody else writes.
+_SQLITE_LOCK_SECONDS: Final = 5
+#: How long a thread waits for a connection that an attempt before it is just giving back.
+_POOL_SECONDS: Final = 30
+#: A server that is gone without a word is noticed within a minute.
+_KEEPALIVES: Final = {"keepalives_idle": 30, "keepalives_interval": 10, "keepalives_count": 3}
+#: A zone, a style of dates: what is read must not depend on how the server is set up.
+_SESSION: Final = "SELECT set_config('timezone', 'UTC', false), set_config('datestyle', 'ISO, YMD', false), \
+set_config('intervalstyle', 'iso_8601', false)"
+#: Types whose text says all, which objects of Python's would not: infinity, years before 1, months, digits.
+_TEXT_TYPES: Final = ("numeric", "date", "time", "timetz", "interval", "uuid", "inet", "cidr")
+
+
+def make_engine(address: Address, *, writes: bool, pool_size: int, connect_timeout_ms: float) -> Engine:
+    """An engine with a pool; nothing is connected. Without `writes` the database itself refuses to be changed."""
+    if address.kind == "sqlite":
+        return _sqlite_engine(address, writes=writes, pool_size=pool_size)
+    engine = create_engine(
+        address.url,
+        connect_args={
+            # Whole seconds, and libpq takes one for two.
+            "connect_timeout": max(2, math.ceil(connect_timeout_ms / 1000)),
+            # Poolers in between give each transaction another connection.
+            "prepare_threshold": None,
+            **_KEEPALIVES,
+        },
+        pool_pre_ping=True,
+        pool_size=pool_size,
+        max_overflow=0,
+        pool_timeout=_POOL_SECONDS,
+        hide_parameters=True,
+    )
+
+    @event.listens_for(engine, "connect")
+    def set_up(connection: psycopg.Connection[Any], _record: object) -> None:
+        for name in _TEXT_TYPES:
+            connection.adapters.register_loader(name, _TextLoader)
+        connection.adapters.register_loader("timestamp", _TimestampLoader)
+        connection.adapters.register_loader("timestamptz", _MomentLoader)
+        connection.autocommit = True  # or the first rollback would undo the settings
+        connection.execute(_SESSION)
+        connection.autocommit = False
+        connection.read_only = not writes or None
+
+    return engine
+
+
+def _sqlite_engine(address: Address, *, writes: bool, pool_size: int) -> Engine:
+    # A connection has a database in memory of its own.
+    size = pool_size if address.path else 1
+    engine = create_engine(
+        "sqlite+pysqlite://",
+        creator=_sqlite_connector(address.path, writes=writes),
+        poolclass=QueuePool,
+        pool_size=size,
+        max_overflow=0,
+        pool_timeout=_POOL_SECONDS,
+        hide_parameters=True,
+    )
+    begin = "BEGIN IMMEDIATE" if writes else "BEGIN"  # or two who have read before they write would be in each other's way
+
+    @event.listens_for(engine, "begin")
+    def begin_transaction(connection: Connection) -> None:
+        connection.exec_driver_sql(begin)
+
+    return engine
+
+
+def _sqlite_connector(path: str, *, writes: bool) -> Callable[[], sqlite3.Connection]:
+    # Reading does not make a file that is not there.
+    mode = "rwc" if writes else "rw"
+    name = f"file:{quote(str(Path(path).absolute()))}?mode={mode}" if path else ":memory:"
+
+    def connect() -> sqlite3.Connection:
+        connection = sqlite3.connect(
+            name,
+            uri=True,
+            timeout=_SQLITE_LOCK_SECONDS,
+            isolation_level=None,  # what a transaction is, is SQLAlchemy's to say
+            check_same_thread=False,  # one at a time has it, on any thread
+        )
+        if not writes:
+            connection.execute("PRAGMA query_only = ON")
+        connection.set_authorizer(_authorizer(writes=writes, confined=is_confined()))
+        return connection
+
+    return connect
+
+
+def _authorizer(*, writes: bool, confined: bool) -> Callable[..., int]:
+    def authorize(action: int, first: str | None, second: str | None, *_rest: object) -> int:
+        if action == sqlite3.SQLITE_ATTACH and confined and first:
+            return sqlite3.SQLITE_DENY  # another file; an empty name is a temporary database
+        if action == sqlite3.SQLITE_PRAGMA and second is not None and str(first).lower() in guarded:
+            return sqlite3.SQLITE_DENY
+        return sqlite3.SQLITE_OK
+
+    guarded = {"temp_store_directory", "data_store_directory"} | (set() if writes else {"query_only"})
+    return authorize
+
+
+class _TextLoader(Loader):
+    """The text that the server sends."""
+
+    def load(self, data: Buffer) -> str:
+        return bytes(data).decode()
+
+
+class _TimestampLoader(_TextLoader):
+    """Date and time of day as RFC 3339 writes them, without a zone."""
+
+    def load(self, data: Buffer) -> str:
+        return super().load(data).replace(" ", "T", 1)
+
+
+class _MomentLoader(_TimestampLoader):
+    """A moment as RFC 3339 writes it, in UTC as the session is."""
+
+    def load(self, data: Buffer) -> str:
+        text = super().load(data)
+        return f"{text[:-3]}Z" if text.endswith("+00") else text
