@@ -2,7 +2,7 @@
 # Tasks of everyday work (format, lint, types, …) are poe's: see [tool.poe] in pyproject.toml.
 
 .DEFAULT_GOAL := help
-.PHONY: help run test bench venv pins clean
+.PHONY: help run test faults bench venv pins clean
 
 BIN := .venv/bin
 PROJECTS := pyproject.toml $(sort $(wildcard core/*/pyproject.toml flownodes-*/pyproject.toml \
@@ -27,6 +27,9 @@ test: .venv/installed ## set up, then check everything: format, lint, types, lay
 	@command -v openssl >/dev/null || { $(AS_ROOT) apt-get update -qq && $(AS_ROOT) apt-get install -y -qq openssl; } \
 		|| echo 'The TLS tests will be skipped. To run them: apt-get install openssl' >&2
 	@$(BIN)/poe check
+
+faults: .venv/installed ## set up, then kill 200 processes at random times of their runs
+	@$(BIN)/poe faults
 
 # More words go on: make bench WORDS='--quick', WORDS='--only chain fan', WORDS='soak', WORDS='profile chain'.
 bench: .venv/installed ## set up, then measure the engine against hand-written asyncio

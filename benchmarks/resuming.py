@@ -17,7 +17,7 @@ from flowruntime.stores.sqlite import SqliteStore
 
 from benchmarks.measuring import Scale
 from benchmarks.rows import Row, Target
-from benchmarks.shapes import NODES, Document, dag
+from benchmarks.shapes import NODES, VALUE, Document, dag
 
 __all__ = ["measure_resume"]
 
@@ -44,7 +44,7 @@ async def measure_resume(scale: Scale) -> list[Row]:
 
 async def _log_of(document: Document) -> list[Event]:
     async with Runtime(nodes=NODES) as runtime:
-        execution_id = await runtime.submit(document)
+        execution_id = await runtime.submit(document, {"value": VALUE})
         return [event async for event in runtime.follow(execution_id)]  # type: ignore[misc] # nothing was pruned
 
 

@@ -18,8 +18,8 @@ import pytest
 
 __all__ = ["PostgresServer", "serving_postgres"]
 
-_PASSWORD = "Zpw%7f:@/secret"  # noqa: S105 - of a server that lives as long as a test
-_PASSWORD_IN_URL = "Zpw%257f%3A%40%2Fsecret"  # noqa: S105
+_PASSWORD = "Zpw%7f:@/secret"  # of a server that lives as long as a test
+_PASSWORD_IN_URL = "Zpw%257f%3A%40%2Fsecret"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -84,7 +84,10 @@ WORKFLOWS: Final[dict[str, dict[str, Any]]] = {
     "short": _workflow(5, 4),
     "once": {
         "name": "once",
-        "nodes": [{"id": "once", "node_type": "local.act", "delivery": "at_most_once"}, {"id": "then", "node_type": "local.act"}],
+        "nodes": [
+            {"id": "once", "node_type": "local.act", "delivery": "at_most_once"},
+            {"id": "then", "node_type": "local.act"},
+        ],
         "connections": [{"from_node": "once", "from_port": "result", "to_node": "then", "to_port": "value"}],
     },
 }
@@ -154,7 +157,9 @@ def _problems(summary: Any, log: list[Any], effects: list[Any], workflow: str) -
     return problems
 
 
-_ACTING: Final = {given["id"] for document in WORKFLOWS.values() for given in document["nodes"] if "act" in given["node_type"]} | {"p"}
+_ACTING: Final = {
+    given["id"] for document in WORKFLOWS.values() for given in document["nodes"] if "act" in given["node_type"]
+} | {"p"}
 
 
 def _where(entry: Any) -> tuple[Any, str]:

@@ -92,7 +92,9 @@ async def test_a_run_waits_for_room_on_a_full_disk_and_goes_on_by_itself(tmp_pat
 async def test_a_run_waits_for_a_lock_of_somebody_else_and_goes_on_by_itself(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(SqliteStore.__init__, "__kwdefaults__", {**SqliteStore.__init__.__kwdefaults__, "busy_seconds": 0.05})
+    monkeypatch.setattr(
+        SqliteStore.__init__, "__kwdefaults__", {**SqliteStore.__init__.__kwdefaults__, "busy_seconds": 0.05}
+    )
     assert connecting.BUSY_SECONDS > 1  # or what is set above would be no short time
     database = tmp_path / "flow.db"
     others = sqlite3.connect(":memory:", isolation_level=None)

@@ -32,9 +32,7 @@ def take_up(trouble: Trouble, played: Played, cut: int, gap_us: int = 0, happeni
             seen = before.seen.setdefault(event.node_id, [])
             call = int(event.content["message"].split()[1])
             seen.append(
-                next(
-                    one for one in played.seen[event.node_id] if (one.attempt, one.call) == (event.attempt, call)
-                )
+                next(one for one in played.seen[event.node_id] if (one.attempt, one.call) == (event.attempt, call))
             )
     troubled._PLAYING.append((trouble, before))
     try:

@@ -82,7 +82,7 @@ async def test_an_encoding_can_be_said_and_a_mark_is_not_handed_on(run: Run, dat
     ],
 )
 async def test_what_is_no_text_is_told_with_its_place(
-    run: Run, data: Path, content: bytes, encoding: str, code: str, said: str
+    run: Run, data: Path, *, content: bytes, encoding: str, code: str, said: str
 ) -> None:
     (data / "odd").write_bytes(content)
     with pytest.raises(FatalNodeError, match=said) as raised:
@@ -113,10 +113,15 @@ async def test_a_file_that_grows_beyond_the_limit_meanwhile_is_not_swallowed(
 def test_a_file_that_is_written_to_while_it_is_read_may_be_tried_again(data: Path) -> None:
     (data / "busy.txt").write_bytes(b"one")
     place = Place(path="busy.txt", root=str(data), parts=("busy.txt",))
-    with pytest.raises(RetryableNodeError) as raised, open_to_read(place) as (reader, _):
-        assert reader.read() == b"one"
-        with (data / "busy.txt").open("ab") as other:
+
+    def read_while_somebody_writes() -> None:
+        with open_to_read(place) as (reader, _), (data / "busy.txt").open("ab") as other:
+            assert reader.read() == b"one"
             other.write(b" two")
+            other.flush()
+
+    with pytest.raises(RetryableNodeError) as raised:
+        read_while_somebody_writes()
     assert raised.value.code == "files.changed"
     with open_to_read(place) as (reader, _):  # the control: nobody writes
         assert reader.read() == b"one two"
@@ -156,7 +161,7 @@ async def test_what_is_no_file_fails_at_once_with_a_code(
 
 async def test_a_missing_file_may_come_and_a_retry_finds_it(node_harness: NodeHarness, data: Path) -> None:
     settings = {"roots": [str(data)]}
-    with pytest.raises(RetryableNodeError, match="'later.txt' does not exist"):
+    with pytest.raises(RetryableNodeError, match=r"'later.txt' does not exist"):
         await node_harness.run(read, {"path": "later.txt"}, settings=settings)
 
 

@@ -37,6 +37,10 @@ def run(node_harness: NodeHarness, data: Path) -> Run:
     return run_node
 
 
+def contents(folder: Path) -> list[bytes]:
+    return [path.read_bytes() for path in sorted(folder.iterdir())]
+
+
 def leftovers(folder: Path) -> list[str]:
     return [path.name for path in folder.iterdir() if path.name.startswith(".flow-")]
 
@@ -49,7 +53,7 @@ async def test_texts_json_and_blobs_are_written(run: Run, data: Path) -> None:
     await run(write, {"path": "d.bin", "content": Blob.from_bytes(b"\0\1")})
     await run(write, {"path": "e.json", "content": "text"}, format="json")
     await run(write, {"path": "f.txt", "content": "Müller"}, encoding="latin-1")
-    assert [path.read_bytes() for path in sorted(data.iterdir())] == [
+    assert contents(data) == [
         b"caf\xc3\xa9",
         b'{"b":[1]}\n',
         b'{\n  "c": 1\n}\n',
@@ -84,6 +88,9 @@ async def test_append_adds_to_the_end(run: Run, data: Path) -> None:
         wrote = await run(write, {"path": "log", "content": line}, mode="append")
     assert (data / "log").read_text() == "one\ntwo\n"
     assert wrote["size"] == 8
+    for text in ("ü", "ß"):
+        await run(write, {"path": "wide", "content": text}, mode="append", encoding="utf-16")
+    assert (data / "wide").read_text(encoding="utf-16") == "üß"
 
 
 async def test_folders_are_made_when_asked_for(run: Run, data: Path) -> None:
@@ -133,7 +140,7 @@ async def test_no_workflow_changes_the_settings(run: Run, data: Path) -> None:
         assert raised.value.code == "files.protected"
 
 
-def test_a_failed_append_takes_back_what_it_has_written(node_harness: NodeHarness, data: Path) -> None:
+def test_a_failed_append_takes_back_what_it_has_written(data: Path) -> None:
     (data / "log").write_bytes(b"old")
     script = """
 import resource, sys
@@ -240,32 +247,34 @@ def test_killed_while_it_writes_the_old_file_is_there_and_the_next_attempt_tidie
     assert leftovers(data) == []
 
 
-async def test_a_full_disk_may_be_tried_again(data: Path, node_harness: NodeHarness) -> None:
-    mounted = subprocess.run(
-        ["mount", "-t", "tmpfs", "-o", "size=64k", "tmpfs", data], capture_output=True, check=False
-    )
+@pytest.fixture
+def small(tmp_path: Path) -> Iterator[Path]:
+    """A folder on a file system of 64 KiB."""
+    folder = tmp_path / "small"
+    folder.mkdir()
+    mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=64k", "tmpfs", folder], check=False)
     if mounted.returncode != 0:
         pytest.skip("a small file system can only be mounted by root")
-    try:
-        (data / "a").write_text("old")
-        for mode in ("overwrite", "append"):
-            with pytest.raises(RetryableNodeError) as raised:
-                await node_harness.run(
-                    write, {"path": "a", "content": "x" * 200_000}, {"mode": mode}, settings={"roots": [str(data)]}
-                )
-            assert raised.value.code == "files.disk_full"
-            assert (data / "a").read_text() == "old"
-            assert leftovers(data) == []
-    finally:
-        subprocess.run(["umount", data], check=True)
+    yield folder
+    subprocess.run(["umount", folder], check=True)
+
+
+@pytest.mark.parametrize("mode", ["overwrite", "append"])
+async def test_a_full_disk_may_be_tried_again(small: Path, node_harness: NodeHarness, mode: Mode) -> None:
+    (small / "a").write_text("old")
+    content = "x" * 200_000
+    with pytest.raises(RetryableNodeError) as raised:
+        await node_harness.run(
+            write, {"path": "a", "content": content}, {"mode": mode}, settings={"roots": [str(small)]}
+        )
+    assert raised.value.code == "files.disk_full"
+    assert (small / "a").read_text() == "old"
+    assert leftovers(small) == []
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may do everything")
 async def test_missing_permission_is_told(run: Run, data: Path) -> None:
     data.chmod(0o500)
-    try:
-        with pytest.raises(FatalNodeError) as raised:
-            await run(write, {"path": "a", "content": "x"})
-    finally:
-        data.chmod(0o700)
+    with pytest.raises(FatalNodeError) as raised:
+        await run(write, {"path": "a", "content": "x"})
     assert raised.value.code == "files.permission"

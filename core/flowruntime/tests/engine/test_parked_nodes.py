@@ -53,7 +53,9 @@ def on(database: Path) -> Runtime:
 
 
 def loop(**config: Any) -> dict[str, Any]:
-    body = workflow({"p": {**ONCE, "inputs": {"amount": "${{ input.index }}"}}}, outputs={"paid": "${{ nodes.p.result }}"})
+    body = workflow(
+        {"p": {**ONCE, "inputs": {"amount": "${{ input.index }}"}}}, outputs={"paid": "${{ nodes.p.result }}"}
+    )
     return {
         "name": "loop",
         "nodes": [

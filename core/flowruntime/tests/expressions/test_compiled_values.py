@@ -241,3 +241,18 @@ def test_whatever_stands_in_the_data_comes_out_unchanged(value: Any) -> None:
 @given(st.text())
 def test_a_text_goes_into_a_text_as_it_is(text: str) -> None:
     assert compiled("<${{ input.text }}>").resolve({"input": {"text": text}}) == f"<{text}>"
+
+
+@pytest.mark.parametrize("written", ["${{ [input.a] }}", "${{ {b: input.a} }}", "${{ to_array(input.b) }}", ["${{ input.a }}"]])
+def test_members_that_nest_deeper_than_what_they_are_made_of_are_checked(written: Any) -> None:
+    deep: Any = 1
+    for _ in range(64):
+        deep = [deep]
+    roots = {"input": {"a": deep, "b": {"a": deep}}}
+    outputs = {"fine": "${{ input.a }}", "r": written}
+    compiled = compile_value(outputs, pointer="/outputs", roots=OUTPUT_ROOTS, problems=[], checked=True)
+    with pytest.raises(FatalNodeError, match="in /outputs/r make cannot be used: the value is nested deeper") as caught:
+        compiled.resolve(roots)
+    assert caught.value.code == "expression.not_a_value"
+    compile_value(outputs, pointer="/outputs", roots=OUTPUT_ROOTS, problems=[]).resolve(roots)
+    assert compiled.resolve({"input": {"a": 1, "b": 2}})["fine"] == 1

@@ -110,6 +110,14 @@ def test_nodes_without_a_literal_id_is_an_error(text: str) -> None:
     assert fault.remedy.startswith("Write nodes.<id>.<port>")
 
 
+@pytest.mark.parametrize(("key", "why"), [("$blob", "is reserved for Blobs"), ("\\ud800", "surrogate")])
+def test_a_key_that_no_object_can_have_is_an_error(key: str, why: str) -> None:
+    fault = fault_of(f'{{"{key}": input.a}}')
+    assert fault.code == "expression.literal"
+    assert fault.message.startswith("An object that the expression makes cannot be used: ")
+    assert why in fault.message
+
+
 def test_a_slice_with_step_0_is_an_error_where_it_stands() -> None:
     fault = fault_of("input.a[1:2].b[5:0:0]")
     assert (fault.code, fault.column, fault.message) == ("expression.syntax", 15, "The step of a slice is 0.")

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import codecs
 import io
+import sys
 from typing import Any, BinaryIO, Final
 
 from flowruntime.authoring import FatalNodeError
 
-__all__ = ["BadBytesError", "Recoded", "codec_named", "decode", "encode", "is_ascii_based"]
+__all__ = ["BadBytesError", "Recoded", "codec_named", "decode", "encode", "is_ascii_based", "without_mark"]
 
 _MARK: Final = "\ufeff"
 #: Codecs of Python that no file is in, or that can make text with halves of surrogate pairs.
@@ -88,6 +89,18 @@ def encode(text: str, encoding: str) -> bytes:
             remedy="Write utf-8.",
             details={"character": error.start},
         ) from None
+
+
+def without_mark(encoding: str) -> str:
+    """The same encoding for what does not stand at the beginning of a file, where no byte order mark belongs.
+
+    >>> without_mark("UTF-8-sig"), without_mark("latin-1")
+    ('utf-8', 'latin-1')
+    """
+    order = "le" if sys.byteorder == "little" else "be"  # what Python writes behind the mark
+    return {"utf-8-sig": "utf-8", "utf-16": f"utf-16-{order}", "utf-32": f"utf-32-{order}"}.get(
+        codec_named(encoding).name, encoding
+    )
 
 
 class Recoded(io.RawIOBase):

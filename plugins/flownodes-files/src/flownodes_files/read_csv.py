@@ -11,7 +11,7 @@ from flowruntime.authoring import Context, FatalNodeError, Value, node
 from msgspec import Meta
 
 from flownodes_files.lines import Lines
-from flownodes_files.rows import Limit, Skip, gather
+from flownodes_files.rows import Limit, Skip, gather, require_dialect
 from flownodes_files.sources import open_source
 
 __all__ = ["read_csv"]
@@ -79,6 +79,7 @@ def read_csv(
     limit: Limit = 1000,
 ) -> CsvRows:
     """Read the rows."""
+    require_dialect(delimiter, quote)
     with open_source(path, content, encoding) as (reader, found_encoding, what):
         lines = Lines(ctx, reader, found_encoding, what)
         records = _records(lines, delimiter, quote)
@@ -94,14 +95,7 @@ def read_csv(
 
 def _records(lines: Lines, delimiter: str, quote: str) -> Iterator[list[str]]:
     """The values of each row; empty lines are none."""
-    try:
-        reader = csv.reader(lines, delimiter=delimiter, quotechar=quote, strict=True)
-    except (TypeError, ValueError) as error:
-        raise FatalNodeError(
-            f"CSV cannot have {delimiter!r} between values and {quote!r} around them: {error}.",
-            code="files.dialect",
-            remedy="Choose two different characters, and no line break.",
-        ) from None
+    reader = csv.reader(lines, delimiter=delimiter, quotechar=quote, strict=True)
     while True:
         lines.begin_row()
         try:

@@ -11,7 +11,7 @@ from msgspec import Meta
 from flownodes_files.roots import allowed_roots
 from flownodes_files.saving import Content, Mode, checked, save
 
-__all__ = ["MAX_ROWS_BYTES", "Limit", "RowsWritten", "Skip", "gather", "hand_out", "require_rows"]
+__all__ = ["MAX_ROWS_BYTES", "Limit", "RowsWritten", "Skip", "gather", "hand_out", "require_dialect", "require_rows"]
 
 #: How much text the rows of one call may have in all, 64 MiB.
 MAX_ROWS_BYTES: Final = 64 * 1024 * 1024
@@ -68,6 +68,16 @@ def hand_out(
         for part in checked(ctx, content(True)):  # noqa: FBT003 - the one argument there is
             writer.write(part)
         return {"count": count, "content": writer.finish()}
+
+
+def require_dialect(delimiter: str, quote: str) -> None:
+    """Raise FatalNodeError (`files.dialect`) for characters with which CSV could not be told apart."""
+    if delimiter == quote or {delimiter, quote} & {"\r", "\n", "\0"}:
+        raise FatalNodeError(
+            f"CSV cannot have {delimiter!r} between values and {quote!r} around them.",
+            code="files.dialect",
+            remedy="Choose two different characters, and no line break.",
+        )
 
 
 def require_rows(rows: Any, what: str) -> list[Value]:

@@ -9,7 +9,7 @@ from flowcore.values import write_json
 from flowruntime.authoring import Blob, Context, FatalNodeError, Value, node
 from msgspec import Meta
 
-from flownodes_files.encodings import encode
+from flownodes_files.encodings import encode, without_mark
 from flownodes_files.roots import allowed_roots
 from flownodes_files.saving import Mode, save
 from flownodes_files.sources import blob_parts
@@ -72,8 +72,11 @@ def write(
 ) -> Written:
     """Write the file."""
     place = allowed_roots().locate(path, change=True)
-    parts = _parts(content, format, indent, encoding)
-    size = save(ctx, place, lambda _: parts, mode=mode, make_folders=make_folders)
+
+    def parts(is_beginning: bool) -> Iterable[bytes]:  # noqa: FBT001 - `save` calls it
+        return _parts(content, format, indent, encoding if is_beginning else without_mark(encoding))
+
+    size = save(ctx, place, parts, mode=mode, make_folders=make_folders)
     return {"path": place.real, "size": size}
 
 

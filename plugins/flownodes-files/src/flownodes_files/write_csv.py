@@ -11,8 +11,8 @@ from flowcore.values import write_json
 from flowruntime.authoring import Context, FatalNodeError, Value, node
 from msgspec import Meta
 
-from flownodes_files.encodings import encode
-from flownodes_files.rows import RowsWritten, hand_out, require_rows
+from flownodes_files.encodings import encode, without_mark
+from flownodes_files.rows import RowsWritten, hand_out, require_dialect, require_rows
 from flownodes_files.saving import Mode
 
 __all__ = ["write_csv"]
@@ -73,6 +73,7 @@ def write_csv(
     make_folders: Annotated[bool, "Whether folders are made that are missing."] = False,
 ) -> RowsWritten:
     """Write the rows."""
+    require_dialect(delimiter, quote)
     listed = require_rows(rows, "objects or arrays")
     names = _columns(listed) if columns is None else columns
     table = _Table(
@@ -87,8 +88,7 @@ def write_csv(
     )
 
     def content(is_beginning: bool) -> Iterator[bytes]:  # noqa: FBT001 - `save` calls it
-        # A byte order mark stands at the beginning, and nowhere else.
-        later = "utf-8" if encoding.lower().replace("_", "-") == "utf-8-sig" else encoding
+        later = without_mark(encoding)
         used = encoding if is_beginning else later
         for text in table.texts(listed, with_header=header and is_beginning):
             yield encode(text, used)
@@ -105,15 +105,7 @@ class _Table:
         self._dialect = dialect
         self._guards = guards
         self._buffer = io.StringIO()
-        try:
-            self._writer = csv.writer(self._buffer, **dialect)
-        except (TypeError, ValueError) as error:
-            raise FatalNodeError(
-                f"CSV cannot have {dialect['delimiter']!r} between values and {dialect['quotechar']!r} around them: "
-                f"{error}.",
-                code="files.dialect",
-                remedy="Choose two different characters, and no line break.",
-            ) from None
+        self._writer = csv.writer(self._buffer, **dialect)
 
     def texts(self, rows: list[Value], *, with_header: bool) -> Iterator[str]:
         """The text of the rows, 500 at a time."""

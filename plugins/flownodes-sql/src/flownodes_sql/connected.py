@@ -41,7 +41,11 @@ class Connected(Node):
         if not (address.kind == "postgresql" or address.path):
             size = 1
         engine = make_engine(
-            address, writes=self.writes, pool_size=size, connect_timeout_ms=ctx.config["connect_timeout_ms"]
+            address,
+            writes=self.writes,
+            pool_size=size,
+            connect_timeout_ms=ctx.config["connect_timeout_ms"],
+            lock_timeout_ms=ctx.config["lock_timeout_ms"],
         )
         self.kind = address.kind
         self._database = Database(engine, size=size)

@@ -19,8 +19,8 @@ from flownodes_sql.urls import Address
 
 __all__ = ["make_engine"]
 
-#: How long SQLite waits while somebody else writes.
-_SQLITE_LOCK_SECONDS: Final = 5
+#: How long SQLite waits while somebody else writes, unless the config says it.
+_SQLITE_LOCK_MS: Final = 5000
 #: How long a thread waits for a connection that an attempt before it is just giving back.
 _POOL_SECONDS: Final = 30
 #: A server that is gone without a word is noticed within a minute.
@@ -32,10 +32,14 @@ set_config('intervalstyle', 'iso_8601', false)"
 _TEXT_TYPES: Final = ("numeric", "date", "time", "timetz", "interval", "uuid", "inet", "cidr")
 
 
-def make_engine(address: Address, *, writes: bool, pool_size: int, connect_timeout_ms: float) -> Engine:
+def make_engine(
+    address: Address, *, writes: bool, pool_size: int, connect_timeout_ms: float, lock_timeout_ms: float | None
+) -> Engine:
     """An engine with a pool; nothing is connected. Without `writes` the database itself refuses to be changed."""
     if address.kind == "sqlite":
-        return _sqlite_engine(address, writes=writes, pool_size=pool_size)
+        return _sqlite_engine(
+            address, writes=writes, pool_size=pool_size, lock_timeout_ms=lock_timeout_ms or _SQLITE_LOCK_MS
+        )
     engine = create_engine(
         address.url,
         connect_args={
@@ -60,18 +64,20 @@ def make_engine(address: Address, *, writes: bool, pool_size: int, connect_timeo
         connection.adapters.register_loader("timestamptz", _MomentLoader)
         connection.autocommit = True  # or the first rollback would undo the settings
         connection.execute(_SESSION)
+        if lock_timeout_ms is not None:
+            connection.execute("SELECT set_config('lock_timeout', %s, false)", [f"{math.ceil(lock_timeout_ms)}ms"])
         connection.autocommit = False
         connection.read_only = not writes or None
 
     return engine
 
 
-def _sqlite_engine(address: Address, *, writes: bool, pool_size: int) -> Engine:
+def _sqlite_engine(address: Address, *, writes: bool, pool_size: int, lock_timeout_ms: float) -> Engine:
     # A connection has a database in memory of its own.
     size = pool_size if address.path else 1
     engine = create_engine(
         "sqlite+pysqlite://",
-        creator=_sqlite_connector(address.path, writes=writes),
+        creator=_sqlite_connector(address.path, writes=writes, lock_timeout_ms=lock_timeout_ms),
         poolclass=QueuePool,
         pool_size=size,
         max_overflow=0,
@@ -87,22 +93,23 @@ def _sqlite_engine(address: Address, *, writes: bool, pool_size: int) -> Engine:
     return engine
 
 
-def _sqlite_connector(path: str, *, writes: bool) -> Callable[[], sqlite3.Connection]:
+def _sqlite_connector(path: str, *, writes: bool, lock_timeout_ms: float) -> Callable[[], sqlite3.Connection]:
     # Reading does not make a file that is not there.
     mode = "rwc" if writes else "rw"
+    authorize = _authorizer(writes=writes, confined=is_confined())
     name = f"file:{quote(str(Path(path).absolute()))}?mode={mode}" if path else ":memory:"
 
     def connect() -> sqlite3.Connection:
         connection = sqlite3.connect(
             name,
             uri=True,
-            timeout=_SQLITE_LOCK_SECONDS,
+            timeout=lock_timeout_ms / 1000,
             isolation_level=None,  # what a transaction is, is SQLAlchemy's to say
             check_same_thread=False,  # one at a time has it, on any thread
         )
         if not writes:
             connection.execute("PRAGMA query_only = ON")
-        connection.set_authorizer(_authorizer(writes=writes, confined=is_confined()))
+        connection.set_authorizer(authorize)
         return connection
 
     return connect
@@ -110,8 +117,9 @@ def _sqlite_connector(path: str, *, writes: bool) -> Callable[[], sqlite3.Connec
 
 def _authorizer(*, writes: bool, confined: bool) -> Callable[..., int]:
     def authorize(action: int, first: str | None, second: str | None, *_rest: object) -> int:
-        if action == sqlite3.SQLITE_ATTACH and confined and first:
-            return sqlite3.SQLITE_DENY  # another file; an empty name is a temporary database
+        # Another file; the name is None when it is bound, and empty for a temporary database.
+        if action == sqlite3.SQLITE_ATTACH and confined and first != "":
+            return sqlite3.SQLITE_DENY
         if action == sqlite3.SQLITE_PRAGMA and second is not None and str(first).lower() in guarded:
             return sqlite3.SQLITE_DENY
         return sqlite3.SQLITE_OK

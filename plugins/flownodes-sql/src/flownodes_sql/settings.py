@@ -48,6 +48,14 @@ _ConnectTimeout: TypeAlias = Annotated[
     float,
     Meta(gt=0, description="Milliseconds for making a connection.", extra_json_schema={"x-static": True}),
 ]
+_Lock: TypeAlias = Annotated[
+    Annotated[float, Meta(gt=0)] | None,
+    Meta(
+        description="Milliseconds to wait where somebody else has locked something; then the attempt fails. null: 5000 "
+        "with SQLite, and what the server says with PostgreSQL.",
+        extra_json_schema={"x-static": True},
+    ),
+]
 _MaxRows: TypeAlias = Annotated[int, Meta(ge=1)] | None
 _MaxBytes: TypeAlias = Annotated[
     int, Meta(ge=1, le=MAX_BYTES, description="How many bytes the rows may have together; more fail the node.")
@@ -77,6 +85,7 @@ class QueryConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
     max_bytes: _MaxBytes = MAX_BYTES
     pool_size: _PoolSize = 5
     connect_timeout_ms: _ConnectTimeout = 10_000
+    lock_timeout_ms: _Lock = None
 
 
 class ExecuteConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -91,3 +100,4 @@ class ExecuteConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     max_bytes: _MaxBytes = MAX_BYTES
     pool_size: _PoolSize = 5
     connect_timeout_ms: _ConnectTimeout = 10_000
+    lock_timeout_ms: _Lock = None

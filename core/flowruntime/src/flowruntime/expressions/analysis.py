@@ -19,6 +19,8 @@ __all__ = ["Analysis", "analyse"]
 _NODES: Final = "nodes"
 _SECRETS: Final = "secrets"
 
+#: Parts and functions whose result may nest deeper than what goes into it.
+_DEEPENING: Final = frozenset({"multi_select_dict", "multi_select_list", "to_array"})
 #: What JMESPath takes for a name unless it stands in backticks.
 _CONSTANTS: Final = frozenset({"false", "null", "true"})
 #: Kinds of syntax whose path begins in their first child.
@@ -50,6 +52,8 @@ class Analysis:
     references: tuple[tuple[str, str], ...]
     #: The field names of a plain path such as `input.a.b`, None for anything else.
     path: tuple[str, ...] | None
+    #: Whether the result may nest deeper than what goes into it.
+    deepens: bool
 
 
 def analyse(text: str, roots: Collection[str] | None) -> Analysis:
@@ -58,7 +62,7 @@ def analyse(text: str, roots: Collection[str] | None) -> Analysis:
     Raises ExpressionError.
     """
     tree = parse(text)
-    _check_parts(tree)
+    deepens = _check_parts(tree)
     named: frozenset[str] = frozenset()
     references: tuple[tuple[str, str], ...] = ()
     if roots is not None:
@@ -68,6 +72,7 @@ def analyse(text: str, roots: Collection[str] | None) -> Analysis:
         roots=named,
         references=references,
         path=_plain_path(tree),
+        deepens=deepens,
     )
 
 
@@ -101,18 +106,22 @@ def _check_names(tree: _Tree, text: str, roots: Collection[str]) -> tuple[frozen
     return frozenset(named), tuple(references)
 
 
-def _check_parts(tree: _Tree) -> None:
-    """Depth, literals, functions, slices and `&`, wherever they stand."""
+def _check_parts(tree: _Tree) -> bool:
+    """Depth, literals, functions, keys, slices and `&`, wherever they stand; gives whether the result nests deeper."""
+    deepens = False
     waiting: list[tuple[_Tree, int, bool]] = [(tree, 1, False)]
     while waiting:
         part, depth, is_argument = waiting.pop()
         if depth > MAX_EXPRESSION_DEPTH:
             raise ExpressionError.too_deep()
         kind = part["type"]
+        deepens = deepens or kind in _DEEPENING or (kind == "function_expression" and part["value"] in _DEEPENING)
         if kind == "function_expression":
             _check_function(part)
         elif kind == "literal":
-            _check_literal(part["value"])
+            _check_made(part["value"], "A literal of the expression")
+        elif kind == "key_val_pair":
+            _check_made({part["value"]: None}, "An object that the expression makes")
         elif kind == "slice" and part["children"][2] == 0:
             raise ExpressionError(
                 "The step of a slice is 0.",
@@ -134,6 +143,7 @@ def _check_parts(tree: _Tree) -> None:
             )
         inside = kind == "function_expression"
         waiting.extend((child, depth + 1, inside) for child in _children(part))
+    return deepens
 
 
 def _check_function(call: _Tree) -> None:
@@ -146,12 +156,12 @@ def _check_function(call: _Tree) -> None:
         raise
 
 
-def _check_literal(value: Any) -> None:
+def _check_made(value: Any, what: str) -> None:
     try:
         check_value(value)
     except NotAValue as error:
         raise ExpressionError(
-            f"A literal of the expression cannot be used: {error}.", code="expression.literal", remedy=error.remedy
+            f"{what} cannot be used: {error}.", code="expression.literal", remedy=error.remedy
         ) from None
 
 

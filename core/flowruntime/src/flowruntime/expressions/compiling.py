@@ -10,9 +10,9 @@ from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final, TypeAlias
 
-from flowcore.errors import Problem
+from flowcore.errors import FatalNodeError, Problem
 from flowcore.validation import Reference
-from flowcore.values import Value, pointer_of, thaw, write_json
+from flowcore.values import NotAValue, Value, check_value, pointer_of, thaw, write_json
 
 from flowruntime.authoring.expressions import DataExpression, Expression
 from flowruntime.expressions.analysis import analyse
@@ -96,8 +96,12 @@ def compile_value(
     roots: Collection[str],
     problems: list[Problem],
     places: Places | None = None,
+    checked: bool = False,
 ) -> CompiledValue:
     """Compile all expressions of a value that stands at `pointer` of the document; faults become problems.
+
+    `checked` is for an object whose members nobody else looks at: resolving it raises FatalNodeError when one nests
+    too deep. Only members that can nest deeper than the values they are made of are looked at.
 
     The result is shared between attempts, which must not change what `resolve` gives.
 
@@ -109,8 +113,9 @@ def compile_value(
         return CompiledValue(resolve=_Constant(thaw(value)), roots=_NO_ROOTS, references=(), dynamic=())
     compiler = _Compiler(pointer=pointer, roots=roots, problems=problems, places=places or NO_PLACES)
     compiled = compiler.compile(value, ())
+    resolve = compiled.resolve if isinstance(compiled, _Moving) else _Constant(compiled)
     return CompiledValue(
-        resolve=compiled.resolve if isinstance(compiled, _Moving) else _Constant(compiled),
+        resolve=_checking(resolve, compiler.deepening, pointer) if checked and compiler.deepening else resolve,
         roots=frozenset(compiler.used),
         references=tuple(compiler.references),
         dynamic=tuple(compiler.dynamic),
@@ -166,6 +171,8 @@ class _Compiler:
         self.expressions = 0
         self.references: list[Reference] = []
         self.dynamic: list[str] = []
+        #: The first steps to what may nest deeper than the values that it is made of.
+        self.deepening: dict[str | int, None] = {}
 
     def compile(self, value: Any, steps: Steps) -> Any:
         """The plain value, or a _Moving when it holds expressions."""
@@ -223,6 +230,8 @@ class _Compiler:
         where = self.pointer + pointer_of(*steps)
         self.references.extend(Reference(node, port, where) for node, port in analysis.references)
         self.expressions += 1
+        if steps and (analysis.deepens or len(steps) > 1):
+            self.deepening[steps[0]] = None
         return search_of(text, analysis, where, number=self.expressions)
 
     def _problem(self, code: str, steps: Steps, message: str, remedy: str) -> None:
@@ -243,6 +252,23 @@ def _assemble(parts: Any, items: Iterable[tuple[Any, Any]]) -> Any:
         return made
 
     return _Moving(resolve)
+
+
+def _checking(resolve: Search, members: Iterable[str | int], pointer: str) -> Search:
+    def checked(roots: Mapping[str, Any]) -> Value:
+        made: Any = resolve(roots)
+        for member in members:
+            try:
+                check_value(made[member])
+            except NotAValue as error:
+                raise FatalNodeError(
+                    f"What the expressions in {pointer + pointer_of(member)} make cannot be used: {error}.",
+                    code="expression.not_a_value",
+                    remedy="Hand on a part of it, or as a text: to_string(VALUE).",
+                ) from None
+        return made
+
+    return checked
 
 
 def _joined(parts: list[str | Search]) -> Search:

@@ -64,9 +64,9 @@ def expression_functions() -> Sequence[ExpressionFunction]:  # type: ignore[empt
 
 @_hookspec
 def secret_providers() -> Sequence[SecretProvider]:  # type: ignore[empty-body]
-    """Places where secrets are looked for that neither the environment nor the store has.
+    """Places where secrets are looked for that the environment does not have; the store is asked after them.
 
-    Called once a process, on a thread of its own, when a secret is looked for there for the first time. What a provider
+    Called once a runtime, on a thread of its own, when a secret is looked for there for the first time. What a provider
     is asked afterwards has the same ten seconds; one that hangs is not asked again.
     """
 

@@ -182,7 +182,8 @@ def _check_fixed_inputs(typed: TypedWorkflow, schemas: SchemaCache, problems: Pr
 def _compile_outputs(workflow: Workflow, problems: list[Problem]) -> CompiledValue | None:
     if workflow.outputs is None:
         return None
-    return compile_value(dict(workflow.outputs), pointer="/outputs", roots=OUTPUT_ROOTS, problems=problems)
+    outputs = dict(workflow.outputs)
+    return compile_value(outputs, pointer="/outputs", roots=OUTPUT_ROOTS, problems=problems, checked=True)
 
 
 def _without_effect(workflow: Workflow) -> Iterator[Problem]:

@@ -104,7 +104,11 @@ def draft_node(
     fixed = None
     if node.inputs:
         fixed = compile_value(
-            dict(node.inputs), pointer=f"{pointer}/inputs", roots=FIXED_INPUT_ROOTS, problems=problems
+            dict(node.inputs),
+            pointer=f"{pointer}/inputs",
+            roots=FIXED_INPUT_ROOTS,
+            problems=problems,
+            checked=True,
         )
     return Draft(
         node_type=node_type,

@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from flowcore.errors import FatalNodeError
-
 from flowruntime.authoring import Secret
 
 __all__ = ["SecretTexts"]
@@ -23,14 +21,7 @@ class SecretTexts(Mapping[str, str]):
         return self[name]
 
     def __getitem__(self, name: str) -> str:
-        try:
-            return self._secrets[name].reveal()
-        except KeyError:
-            raise FatalNodeError(
-                f"There is no secret {name!r}.",
-                code="secret.missing",
-                remedy=f"Set the environment variable FLOW_SECRET_{name}.",
-            ) from None
+        return self._secrets[name].reveal()
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._secrets)
