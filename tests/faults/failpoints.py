@@ -23,7 +23,7 @@ from flowruntime.runtime.recovering import Recovery
 from flowruntime.stores.sqlite import SqliteStore
 from flowruntime.stores.sqlite.changes import Changes
 
-__all__ = ["AT_A_START", "AT_A_RESUME", "effects", "install"]
+__all__ = ["AT_A_RESUME", "AT_A_START", "effects", "install"]
 
 #: Reached by every execution, and those that are reached only by one that is taken up.
 AT_A_START: Final = (
@@ -173,6 +173,12 @@ def _watch() -> None:
         _logs.append(self)
         begin(self, execution_id, *args, seq=seq, creation=creation, **named)
 
-    _after(SqliteStore, "open", lambda: None, only=lambda store: _stores.append(store) is None)
+    register = SqliteStore.register
+
+    def registered(self: SqliteStore, *args: Any, **named: Any) -> Any:
+        _stores.append(self)
+        return register(self, *args, **named)
+
+    SqliteStore.register = registered  # type: ignore[method-assign]
     SqliteStore.commit = committed  # type: ignore[method-assign]
-    DurableLog.__init__ = begun  # type: ignore[method-assign, assignment]
+    DurableLog.__init__ = begun  # type: ignore[method-assign]

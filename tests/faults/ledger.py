@@ -11,7 +11,7 @@ import socket
 import socketserver
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -23,7 +23,7 @@ class Entry(NamedTuple):
     """An effect that happened: which attempt of which node made it, and with which idempotency key."""
 
     execution_id: str
-    path: list[list[Any]]
+    path: Sequence[Sequence[Any]]
     node_id: str
     attempt: int
     key: str

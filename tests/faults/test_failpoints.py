@@ -1,4 +1,4 @@
-"""A process is killed at each named place; whoever takes its executions up brings them to their ends, and repeats nothing.
+"""A process is killed at each named place: whoever takes its executions up ends them, and repeats nothing.
 
 The places stand in `failpoints`.
 """

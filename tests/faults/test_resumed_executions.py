@@ -66,7 +66,7 @@ def test_after_200_kills_at_random_times_every_execution_ends_as_if_nothing_had_
     entries = lives.ledger.entries()
     repeated = sum(entry.attempt > 1 for entry in entries)
     print(  # noqa: T201 - the figures of the long part
-        f"{killed} kills, {len(acknowledged)} executions, {len(entries)} effects, {repeated} of later attempts, seed {seed}"
+        f"{killed} kills, {len(acknowledged)} executions, {len(entries)} effects, {repeated} repeated, seed {seed}"
     )
     assert unsound(lives.database, lives.ledger, acknowledged, "long") == []
 

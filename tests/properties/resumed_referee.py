@@ -22,7 +22,7 @@ _SECOND = 2
 
 
 class ResumedReferee(Referee):
-    """Raises AssertionError where the log breaks a rule. A log may be taken up while it is at event 1: that is no event."""
+    """Raises AssertionError where the log breaks a rule. What is taken up at event 1 gets no event for that."""
 
     def __init__(self, trouble: Trouble, played: Played) -> None:
         super().__init__(trouble, played)

@@ -117,7 +117,7 @@ def without_threads() -> Iterator[None]:
 
 def runtime_on(store: MemoryStore, **options: Any) -> Runtime:
     """A runtime on a store that is there."""
-    with mock.patch("flowruntime.runtime.runtime.store_for", lambda _: store):
+    with mock.patch("flowruntime.runtime.runtime.store_for", return_value=store):
         return Runtime(**options)
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Any
 
 import anyio
@@ -10,12 +9,12 @@ from flowcore.executions import Execution
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from tests.properties import troubles as troubled
 from tests.properties import resumed_nested
+from tests.properties import troubles as troubled
 from tests.properties.nested_model import Undetermined, expected_outputs
 from tests.properties.random_nested import Nested, nested
 from tests.properties.random_nested import play as play_nested
-from tests.properties.resumed_nested import check_resumed_shape, steady
+from tests.properties.resumed_nested import check_resumed_shape, steadily
 from tests.properties.resumed_referee import ResumedReferee, remembered
 from tests.properties.resuming import resume
 from tests.properties.troubles import Played, Trouble, play, troubles
@@ -85,16 +84,16 @@ def test_whatever_is_nested_goes_on_from_any_event_in_order_and_within_its_limit
 def test_what_no_timing_decides_comes_to_the_same_whenever_its_process_is_gone(
     trouble: Nested, data: st.DataObject
 ) -> None:
-    trouble = steady(trouble)
-    try:
-        status, outputs = expected_outputs(trouble)
-    except Undetermined:
-        assume(False)
-    played = play_nested(trouble)
-    for _ in range(data.draw(st.integers(1, 3))):
-        cut = data.draw(st.integers(1, len(played.log) - 1))
-        played = resumed_nested.take_up(trouble, played, cut, gap_us=data.draw(st.sampled_from(GAPS_US)))
-        assert (played.result.status, _named(played.result.outputs)) == (status, outputs)
+    with steadily():
+        try:
+            status, outputs = expected_outputs(trouble)
+        except Undetermined:
+            assume(False)
+        played = play_nested(trouble)
+        for _ in range(data.draw(st.integers(1, 3))):
+            cut = data.draw(st.integers(1, len(played.log) - 1))
+            played = resumed_nested.take_up(trouble, played, cut, gap_us=data.draw(st.sampled_from(GAPS_US)))
+            assert (played.result.status, _named(played.result.outputs)) == (status, outputs)
 
 
 def _named(value: Any) -> Any:

@@ -82,6 +82,17 @@ def test_an_answer_to_a_node_in_a_loop_takes_its_path(flow: Flow) -> None:
     assert (flow.folder / "ledger").read_text().splitlines() == ["pay 1", "pay 2"]
 
 
+def test_an_answer_that_does_not_fit_is_refused_and_the_node_still_waits(flow: Flow, flow_inside: Flow) -> None:
+    pay = node("pay", "local.pay") | {"delivery": "at_most_once"}
+    execution_id = killed(flow, "run", flow.write("pay.json", chain(pay)), "--nodes", LASTING)
+    refused = flow("executions", "answer", execution_id, "pay", "value=7", "--nodes", LASTING, "--json", *DB)
+    assert (refused.code, refused.json["error"]["code"]) == (2, "execution.bad_answer")
+    assert [wait["node_id"] for wait in kept(flow_inside, execution_id)["waits"]] == ["pay"]
+    good = 'value={"paid": true, "left": 0}'
+    ended = flow("executions", "answer", execution_id, "pay", good, "--nodes", LASTING, *DB)
+    assert (ended.code, ended.json) == (0, {"pay": {"paid": True, "left": 0}})
+
+
 def test_cancelling_ends_another_process_within_a_second(flow: Flow, flow_inside: Flow) -> None:
     process, execution_id = started(flow, "run", flow.write("hold.json", WAITING), at="NodeWaiting")
     began = time.monotonic()

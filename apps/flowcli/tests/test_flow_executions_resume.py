@@ -55,9 +55,6 @@ def test_a_node_that_must_not_repeat_rests_until_it_is_answered(flow: Flow, flow
     assert [(wait["node_id"], wait["waits_for"]) for wait in shown["waits"]] == [("pay", "answer")]
     again = flow("executions", "resume", execution_id, "--nodes", LASTING, "--json", *DB)
     assert (again.code, again.json["status"], again.json["waits"][0]["node_id"]) == (4, "waiting", "pay")
-    refused = flow("executions", "answer", execution_id, "pay", 'value="much"', "--nodes", LASTING, "--json", *DB)
-    assert (refused.code, refused.json["error"]["code"]) == (2, "execution.bad_answer")
-    assert kept(flow_inside, execution_id)["waits"][0]["node_id"] == "pay"
     answered = flow("executions", "answer", execution_id, "pay", "value=7", "--nodes", LASTING, *DB)
     assert (answered.code, answered.json) == (0, {"pay": {"result": 7}})
     assert (flow.folder / "ledger").read_text().splitlines() == ["before 1", "pay 1"]

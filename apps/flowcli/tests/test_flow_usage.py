@@ -12,7 +12,7 @@ from flowcli.main import main
 from apps.flowcli.tests.flow_command import Flow
 
 DEAR = ["asyncio", "anyio", "rich", "jsonschema_rs", "msgspec", "jmespath", "importlib.metadata", "importlib_metadata"]
-PACKS = ["flownodes_control", "flownodes_debug", "flownodes_http", "flownodes_time", "flownodes_transform"]
+PACKS = [f"flownodes_{name}" for name in ("control", "debug", "files", "http", "time", "transform")]
 
 
 def imported(flow: Flow, *words: str) -> set[str]:

@@ -5,6 +5,7 @@ import json
 import sqlite3
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import pytest
 from flowcore.errors import FatalNodeError, NodeError, WorkflowInvalid
@@ -22,7 +23,7 @@ class Database:
     def __init__(self, harness: NodeHarness, file: Path) -> None:
         self.harness = harness
         self.file = file
-        self.url = f"sqlite:///{file}"
+        self.url = f"sqlite:///{quote(str(file))}"
 
     async def execute(self, statement: str, parameters: Any = None, **config: Any) -> NodeRun:
         config = {"url": self.url, "statement": statement, **config}
@@ -43,7 +44,7 @@ class Database:
 
 @pytest.fixture
 async def database(node_harness: NodeHarness, tmp_path: Path) -> Database:
-    made = Database(node_harness, tmp_path / "größe %20#.db")
+    made = Database(node_harness, tmp_path / "größe %20#?.db")
     await made.execute("CREATE TABLE people (id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE, more)")
     return made
 

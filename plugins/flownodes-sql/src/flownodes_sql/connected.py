@@ -65,4 +65,3 @@ class Connected(Node):
     def bind(self) -> Bind:
         """How values are bound there."""
         return bind_for_postgresql if self.kind == "postgresql" else bind_for_sqlite
-

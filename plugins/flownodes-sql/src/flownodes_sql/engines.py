@@ -5,13 +5,14 @@ from __future__ import annotations
 import math
 import sqlite3
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, Final
 from urllib.parse import quote
 
 import psycopg
 from psycopg.adapt import Buffer, Loader
-from sqlalchemy import Connection, Engine, create_engine, event
+from sqlalchemy import Connection, Engine, ExceptionContext, create_engine, event
 from sqlalchemy.pool import QueuePool
 
 from flownodes_sql.allowed import is_confined
@@ -69,6 +70,14 @@ def make_engine(
         connection.autocommit = False
         connection.read_only = not writes or None
 
+    @event.listens_for(engine, "handle_error")
+    def close_cursor(context: ExceptionContext) -> None:
+        """SQLAlchemy leaves the cursor of a lost connection open, and psycopg complains."""
+        ran = context.execution_context
+        if context.is_disconnect and ran is not None and ran.cursor is not None:
+            with suppress(psycopg.Error):
+                ran.cursor.close()
+
     return engine
 
 
@@ -84,7 +93,9 @@ def _sqlite_engine(address: Address, *, writes: bool, pool_size: int, lock_timeo
         pool_timeout=_POOL_SECONDS,
         hide_parameters=True,
     )
-    begin = "BEGIN IMMEDIATE" if writes else "BEGIN"  # or two who have read before they write would be in each other's way
+    begin = (
+        "BEGIN IMMEDIATE" if writes else "BEGIN"
+    )  # or two who have read before they write would be in each other's way
 
     @event.listens_for(engine, "begin")
     def begin_transaction(connection: Connection) -> None:

@@ -50,7 +50,11 @@ _RESULTS: Final[dict[int, tuple[str, str, bool]]] = {
     sqlite3.SQLITE_READONLY: ("sql.read_only", _READ, False),
     sqlite3.SQLITE_AUTH: ("sql.forbidden", "Nodes may not do that with SQLite here; leave it out.", False),
     sqlite3.SQLITE_CONSTRAINT: ("sql.constraint", _CONSTRAINT, False),
-    sqlite3.SQLITE_CANTOPEN: ("sql.no_file", "Correct the path in the URL; sql.execute makes a file, no folder.", False),
+    sqlite3.SQLITE_CANTOPEN: (
+        "sql.no_file",
+        "Correct the path in the URL; sql.execute makes a file, no folder.",
+        False,
+    ),
     sqlite3.SQLITE_NOTADB: ("sql.no_file", "Correct the path in the URL: that file is no SQLite database.", False),
     sqlite3.SQLITE_CORRUPT: ("sql.no_file", "Restore the file from a backup.", False),
     sqlite3.SQLITE_MISMATCH: ("sql.data", _DATA, False),

@@ -45,9 +45,7 @@ _STREAMED: Final = frozenset({"SELECT", "WITH", "VALUES", "TABLE"})
             schema={"type": "array", "items": {"type": "string"}},
             description="The names of the columns, in their order.",
         ),
-        Port(
-            name="truncated", schema={"type": "boolean"}, description="Whether there were more than `max_rows`."
-        ),
+        Port(name="truncated", schema={"type": "boolean"}, description="Whether there were more than `max_rows`."),
     ],
     config=QueryConfig,
     retry_policy={"max_attempts": 3},
@@ -94,9 +92,7 @@ class Query(Connected):
         values = self.statement.values(ctx.inputs.get("parameters") or {})
         streamed = self.statement.verb in _STREAMED
 
-        limits = Limits(
-            max_rows=config.max_rows, max_bytes=config.max_bytes, truncate=config.on_more == "truncate"
-        )
+        limits = Limits(max_rows=config.max_rows, max_bytes=config.max_bytes, truncate=config.on_more == "truncate")
 
         def work(connection: Connection, job: Job[dict[str, Value]]) -> dict[str, Value]:
             with connection.execute(

@@ -22,9 +22,19 @@ _KINDS: Final[dict[str, Kind]] = {
 #: What may stand behind the `?` for PostgreSQL. Not `host`, `hostaddr`, `port` or `service`, which would say another
 #: place than the one that was checked, nor the names of files.
 _OPTIONS: Final = frozenset(
-    {"application_name", "channel_binding", "options", "sslmode", "sslnegotiation", "sslrootcert", "target_session_attrs"}
+    {
+        "application_name",
+        "channel_binding",
+        "options",
+        "sslmode",
+        "sslnegotiation",
+        "sslrootcert",
+        "target_session_attrs",
+    }
 )
-_FORMS: Final = "Write sqlite:///relative/path.db, sqlite:////absolute/path.db or postgresql://user:password@host/database"
+_FORMS: Final = (
+    "Write sqlite:///relative/path.db, sqlite:////absolute/path.db or postgresql://user:password@host/database"
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -120,6 +120,26 @@ def _named(
 
 
 def _standalone(schema: Any, definitions: Any) -> Schema:
+    """The schema of a property by itself; any value where it refers to other places of the whole than definitions.
+
+    What runs the workflow checks the whole, too.
+    """
     if not isinstance(schema, Mapping):
         return schema is not False
+    if _refers_beyond_definitions(schema):
+        return ANY_SCHEMA
     return schema if definitions is None else {**schema, _DEFINITIONS: definitions}
+
+
+def _refers_beyond_definitions(schema: Any) -> bool:
+    waiting = [schema]
+    while waiting:
+        part = waiting.pop()
+        if isinstance(part, Mapping):
+            reference = part.get("$ref")
+            if isinstance(reference, str) and not reference.startswith(f"#/{_DEFINITIONS}/"):
+                return True
+            waiting.extend(part.values())
+        elif isinstance(part, list):
+            waiting.extend(part)
+    return False

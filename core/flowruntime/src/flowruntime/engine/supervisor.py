@@ -115,6 +115,8 @@ class Supervisor:
     def drop(self, executor: Executor) -> None:
         """Forget an executor that has not begun and shall not."""
         self._open.pop(executor.log.execution_id, None)
+        if isinstance(executor.log, DurableLog):
+            executor.log.on_refused = None  # its lease is about to be given back
         self._journal.close_log(executor.log)
 
     def _open_executor(  # noqa: PLR0917 - called in two places

@@ -174,9 +174,13 @@ def _check_fixed_inputs(typed: TypedWorkflow, schemas: SchemaCache, problems: Pr
             port = ports.input(name)
             if port is None or is_any(port.schema) or has_expression(value):
                 continue
+            try:
+                schema = schemas.get(port.schema)
+            except ValueError:  # of a document in the config, where that is told
+                continue
             whose = f" {name!r} of node {node.id!r}"
             pointer = f"/nodes/{index}/inputs" + pointer_of(name)
-            problems.extend(schemas.get(port.schema).problems(value, pointer, "input", whose=whose))
+            problems.extend(schema.problems(value, pointer, "input", whose=whose))
 
 
 def _compile_outputs(workflow: Workflow, problems: list[Problem]) -> CompiledValue | None:

@@ -64,12 +64,21 @@ def draft_node(
 ) -> Draft | None:
     """Compile one node; `pointer` is its place in the document. Faults become problems.
 
-    None when the config schema of the type is none.
+    None when a schema of the type is none.
     """
     try:
+        what = "a config schema"
         schema = schemas.get(node_type.config_schema)
+        for port in node_type.inputs.ports:
+            what = f"a schema of the input port {port.name!r}"
+            if port.schema is not ANY_SCHEMA:
+                schemas.get(port.schema)
+        for port in node_type.outputs.ports:
+            what = f"a schema of the output port {port.name!r}"
+            if port.checked:
+                schemas.get(port.schema)
     except ValueError as error:
-        problems.append(_broken_type(node, node_type, pointer, str(error)))
+        problems.append(_broken_type(node, node_type, pointer, f"{what} that is none: {error}"))
         return None
     written: dict[str, Any] = {}
     config, static_fields, check_config = _NO_CONFIG, None, None
@@ -204,10 +213,10 @@ def _checker(
     return check
 
 
-def _broken_type(node: WorkflowNode, node_type: NodeType, pointer: str, reason: str) -> Problem:
+def _broken_type(node: WorkflowNode, node_type: NodeType, pointer: str, fault: str) -> Problem:
     return Problem(
         code="node_type.schema",
         pointer=f"{pointer}/node_type",
-        message=f"The type {node_type.id!r} of node {node.id!r} has a config schema that is none: {reason}.",
+        message=f"The type {node_type.id!r} of node {node.id!r} has {fault}.",
         remedy=f"Update the pack {node_type.namespace!r}, or report this to its authors.",
     )

@@ -45,20 +45,27 @@ def answered(execution: Executor, frame: Frame, index: int, answer: Answer, valu
 
 def _outputs(node: PlannedNode, value: Value) -> dict[str, Value]:
     ports = node.output_ports
-    is_object = isinstance(value, dict) and (ports is None or ports.issuperset(value))
-    outputs = value if is_object else dict.fromkeys(ports, value) if ports is not None and len(ports) == 1 else None
+    if isinstance(value, dict) and (ports is None or ports.issuperset(value)):
+        outputs = value
+    elif ports is not None and len(ports) == 1:
+        outputs = dict.fromkeys(ports, value)
+    else:
+        raise _unfit(
+            node, f"it is no object of its output ports ({', '.join(map(repr, sorted(ports or ()))) or 'any'})."
+        )
     try:
-        if outputs is None:
-            known = ", ".join(map(repr, sorted(ports or ()))) or "no port"
-            raise FatalNodeError(f"It is not an object of the node's output ports ({known}).")
         check_ports(node, outputs)
     except FatalNodeError as refused:
-        raise ExecutionError(
-            f"Node {node.id!r} cannot complete with this value: {refused.message}",
-            code="execution.bad_answer",
-            remedy="Answer with an object of its output ports, or with the value of its only one.",
-        ) from None
+        raise _unfit(node, refused.message) from None
     return outputs
+
+
+def _unfit(node: PlannedNode, why: str) -> ExecutionError:
+    return ExecutionError(
+        f"Node {node.id!r} cannot complete with this value: {why}",
+        code="execution.bad_answer",
+        remedy="Answer with an object of its output ports, or with the value of its only one.",
+    )
 
 
 def same_place(path: Path, other: Path) -> bool:
