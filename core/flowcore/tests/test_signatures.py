@@ -135,3 +135,11 @@ def test_names_that_every_node_has_itself_are_told_and_make_no_ports() -> None:
 def test_no_value_in_place_of_a_workflow_makes_reading_its_ports_raise(value: Any) -> None:
     for declared in (signature_inputs(value, no_workflows), signature_outputs(value, no_workflows)):
         assert all(isinstance(port.name, str) for port in declared.ports)
+
+
+@pytest.mark.parametrize("reference", ["#", "#/properties/url", "#there", "https://example.org/schema.json"])
+def test_a_port_whose_schema_refers_to_more_than_definitions_takes_any_value(reference: str) -> None:
+    """Alone it would refer to nothing; the workflow checks its inputs as a whole."""
+    schema = {"properties": {"url": {"type": "string"}, "all": {"items": [{"$ref": reference}]}}}
+    own, url, whole = ports_of(child(inputs=schema)).inputs
+    assert (own.name, url.schema, whole.schema) == ("own", {"type": "string"}, True)

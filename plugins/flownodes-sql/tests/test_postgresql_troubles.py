@@ -49,12 +49,12 @@ class Admin:
     async def until(self, is_so: Callable[[], bool]) -> None:
         """Wait until something is so."""
         with anyio.fail_after(LIMIT_SECONDS):
-            while not is_so():
-                await anyio.sleep(0.005)
+            while not is_so():  # noqa: ASYNC110
+                await anyio.sleep(0.005)  # nothing tells what other connections do
 
     def _count(self, condition: str) -> int:
         found = self.connection.execute(
-            "SELECT count(*) FROM pg_stat_activity WHERE backend_type = 'client backend' "
+            "SELECT count(*) FROM pg_stat_activity WHERE backend_type = 'client backend' "  # noqa: S608
             f"AND application_name <> 'admin' AND {condition}"
         ).fetchone()
         assert found is not None
@@ -205,10 +205,13 @@ async def test_a_commit_that_nobody_answered_is_repeated_only_with_a_key(
         CREATE TABLE cut (key text UNIQUE);
         CREATE OR REPLACE FUNCTION cut() RETURNS trigger LANGUAGE plpgsql AS
         $$ BEGIN PERFORM pg_terminate_backend(pg_backend_pid()); PERFORM pg_sleep(1); RETURN NULL; END $$;
-        CREATE CONSTRAINT TRIGGER cut AFTER INSERT ON cut DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION cut()
+        CREATE CONSTRAINT TRIGGER cut AFTER INSERT ON cut DEFERRABLE INITIALLY DEFERRED FOR EACH ROW
+        EXECUTE FUNCTION cut()
         """
     )
-    statement = f"INSERT INTO cut (key) VALUES ({':idempotency_key' if keyed else ':key'}) ON CONFLICT DO NOTHING"
+    statement = "INSERT INTO cut (key) VALUES (:key) ON CONFLICT DO NOTHING"
+    if keyed:
+        statement = statement.replace(":key", ":idempotency_key")
     expected: type[NodeError] = RetryableNodeError if keyed else FatalNodeError
     with pytest.raises(expected) as raised:
         await node_harness.run(Execute, {"parameters": {"key": "x"}}, {"url": server.url, "statement": statement})

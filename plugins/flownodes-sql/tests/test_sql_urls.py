@@ -42,13 +42,17 @@ def test_the_form_that_many_hosts_write_is_read() -> None:
 
 
 def test_where_workflows_of_others_run_nothing_is_allowed_unless_it_is_said(tmp_path: Path) -> None:
-    hold_operator_file(OperatorFile(str(tmp_path / "flow.toml"), serves_others=True, tables={}))
+    file = f"{tmp_path}/flow.toml"
+    hold_operator_file(OperatorFile(file, serves_others=True, tables={}))
     try:
-        for url in (f"sqlite:///{tmp_path}/x.db", "postgresql://db.example.com/sales"):
+        for url, line in (
+            (f"sqlite:///{tmp_path}/x.db", f'sqlite_folders = ["{tmp_path}"]'),
+            ("postgresql://db.example.com/sales", 'postgresql_hosts = ["db.example.com:5432"]'),
+        ):
             with pytest.raises(FatalNodeError) as raised:
                 require_allowed(read_url(url))
             assert raised.value.code == "sql.not_allowed"
-        assert f'under [sql] in {tmp_path}/flow.toml: postgresql_hosts = ["db.example.com:5432"]' in raised.value.remedy
+            assert raised.value.remedy == f"To allow it, write under [sql] in {file}: {line}"
         require_allowed(read_url("sqlite://"))
     finally:
         hold_operator_file(OperatorFile(None))

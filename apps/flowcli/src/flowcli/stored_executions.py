@@ -81,19 +81,11 @@ def all_events(store: Store, execution_id: ExecutionId, after: int = 0) -> Itera
 
 
 def summary_of(store: Store, execution_id: ExecutionId) -> ExecutionSummary:
-    """The line that a list has for it, which says who runs it. Looks through those with the same status.
-
-    Raises StoreError for an unknown execution.
-    """
-    while (record := store.record(execution_id)) is not None:
-        before: ExecutionId | None = None
-        while page := store.executions(before=before, status=record.status, limit=_PAGE):
-            for summary in page:
-                if summary.execution_id == execution_id:
-                    return summary
-            before = page[-1].execution_id
-        # It has another status meanwhile.
-    raise StoreError(f"There is no execution {execution_id!r}.", code="execution.unknown")
+    """The line that a list has for it, which says who runs it. Raises StoreError for an unknown execution."""
+    summary = store.summary(execution_id)
+    if summary is None:
+        raise StoreError(f"There is no execution {execution_id!r}.", code="execution.unknown")
+    return summary
 
 
 def is_interrupted(summary: ExecutionSummary) -> bool:

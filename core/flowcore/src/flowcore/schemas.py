@@ -33,7 +33,8 @@ X_EXPRESSION: Final = "x-expression"
 X_WORKFLOW: Final = "x-workflow"
 #: The field is resolved once, for `initialize`.
 X_STATIC: Final = "x-static"
-#: The field takes no expressions; the mark says what to do instead. For code (SQL, a script) that values must not enter.
+#: The field takes no expressions, because it is code (SQL, a script) that values must not get into; the mark says what
+#: to do instead.
 X_CONSTANT: Final = "x-constant"
 
 

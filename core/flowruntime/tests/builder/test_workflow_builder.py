@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import json
 import subprocess
 import sys
@@ -318,6 +319,19 @@ def test_what_only_the_whole_can_show_is_refused_by_build() -> None:
     error = refused(lambda: flow.build())  # noqa: PLW0108 - the line of the caller is what is looked at
     assert {problem.code for problem in error.problems} >= {"reference.unknown_node"}
     assert refused(lambda: builder().build()).problems[0].code == "document.empty"
+
+
+def test_an_error_of_build_says_at_which_lines_the_faulty_parts_were_made() -> None:
+    flow = builder()
+    flow.add("debug.log", id="fine", inputs={"message": 1})
+    first = inspect.currentframe().f_lineno + 1  # type: ignore[union-attr]
+    flow.add("debug.log", inputs={"message": "${{ nodes.gone.x }}"})
+    flow.output("out", "${{ nodes.away.y }}")
+    error = refused(lambda: flow.build())  # noqa: PLW0108 - as above
+    assert error.__notes__ == [
+        f"/nodes/1 was made at {__file__}, line {first}.",
+        f"/outputs/out was made at {__file__}, line {first + 1}.",
+    ]
 
 
 def test_a_node_may_refer_to_one_that_comes_later() -> None:

@@ -64,7 +64,8 @@ async def test_a_connection_that_may_fit_is_a_warning_and_the_value_is_looked_at
     assert (await run(document)).node_outputs["n"] == {"result": 5}
     result = await run(workflow({"p": "perhaps", "n": "number"}, "p.result -> n.x"))
     assert (result.error["node_id"], result.error["code"], result.error["retryable"]) == ("n", "input.schema", False)
-    assert "of port 'x'" in result.error["message"]
+    assert result.error["message"].endswith("in the input of port 'x', which comes by p.result → n.x.")
+    assert "transform.jmespath" in result.error["remedy"]
 
 
 async def test_a_source_that_declares_nothing_is_looked_at_without_a_warning() -> None:
@@ -101,6 +102,27 @@ async def test_what_an_expression_or_the_execution_brings_is_looked_at_when_the_
     assert (await run(document, {"y": 2.5})).node_outputs["n"] == {"result": 2.5}
     assert (await run(document, {"y": "five"})).error["code"] == "input.schema"
     assert (await run(workflow({"n": "number"}), {"x": [1]})).error["code"] == "input.schema"
+
+
+@node("local.all_numbers", inputs=(Port(name="xs", schema={"type": "array", "items": {"type": "number"}}, multiple=True),))
+async def all_numbers(xs: list[float]) -> int:
+    """Count numbers."""
+    return len(xs)
+
+
+async def test_a_port_of_several_values_is_compared_with_the_list_of_them_and_its_error_names_three_wires() -> None:
+    nodes = {f"p{place}": {"node_type": "perhaps", "config": {"value": 1}} for place in range(5)}
+    wires = [f"{name}.result -> n.xs" for name in nodes]
+    document = workflow({**nodes, "n": "all_numbers"}, *wires)
+    assert {code for _, code, _ in problems_of(document)} == {"connection.may_not_fit"}
+    assert (await run(document)).node_outputs["n"] == {"result": 5}
+    result = await run(workflow({**nodes, "p3": "perhaps", "n": "all_numbers"}, *wires))
+    assert result.error["message"].endswith(
+        "in the input of port 'xs' at '/3', which comes by p0.result → n.xs, p1.result → n.xs, p2.result → n.xs, …."
+    )
+    assert problems_of(workflow({"t": "text", "n": "all_numbers"}, "t.result -> n.xs")) == [
+        ("error", "connection.cannot_fit", "/connections/0")
+    ]
 
 
 @node("local.promise", effects="pure", check_outputs=True)

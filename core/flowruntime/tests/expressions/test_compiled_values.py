@@ -243,7 +243,9 @@ def test_a_text_goes_into_a_text_as_it_is(text: str) -> None:
     assert compiled("<${{ input.text }}>").resolve({"input": {"text": text}}) == f"<{text}>"
 
 
-@pytest.mark.parametrize("written", ["${{ [input.a] }}", "${{ {b: input.a} }}", "${{ to_array(input.b) }}", ["${{ input.a }}"]])
+@pytest.mark.parametrize(
+    "written", ["${{ [input.a] }}", "${{ {b: input.a} }}", "${{ to_array(input.b) }}", ["${{ input.a }}"]]
+)
 def test_members_that_nest_deeper_than_what_they_are_made_of_are_checked(written: Any) -> None:
     deep: Any = 1
     for _ in range(64):

@@ -142,7 +142,10 @@ def test_truth_is_that_of_jmespath(text: str, value: Any) -> None:
         ("ceil(`1e300`)", " at column 0: ceil() gives a number beyond 64 bit"),
         ("length(to_string(sum(`[9223372036854775807, 1]`)))", " at column 17: sum() gives a number beyond 64 bit"),
         ("floor(sum([`1e308`, `1e308`]))", " at column 6: sum() gives a number beyond the range of numbers"),
-        ("from_json('{\"$blob\": 1}')", " at column 0: from_json() gives what is no value (the key '$blob' is reserved for Blobs)"),
+        (
+            "from_json('{\"$blob\": 1}')",
+            " at column 0: from_json() gives what is no value (the key '$blob' is reserved for Blobs)",
+        ),
     ],
 )
 def test_what_cannot_be_evaluated_fails_the_node_for_good(text: str, reason: str) -> None:

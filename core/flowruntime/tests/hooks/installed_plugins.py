@@ -1,5 +1,6 @@
 """Makes folders that look to Python like site-packages with plugins installed."""
 
+import sys
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -39,6 +40,10 @@ class Plugins:
         """The node types of this folder."""
         settings = settings or PackSettings()
         return Registry.discover(search_path=[str(self.folder)], settings=settings, cache_dir=None)
+
+    def beside_others(self) -> Registry:
+        """The node types of this folder and of all packs that are installed."""
+        return Registry.discover(search_path=[str(self.folder), *sys.path], settings=PackSettings(), cache_dir=None)
 
     def runtime(self, nodes: Iterable[object] = (), *, db: str = "memory:") -> Runtime:
         """A runtime with what is in this folder."""

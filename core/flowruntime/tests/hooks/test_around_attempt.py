@@ -5,9 +5,11 @@ import logging
 import threading
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from pathlib import Path
 from typing import Any
 
 import pytest
+from flowcore.events import NodeWaiting, NodeWoken, WorkflowResumed
 from flowcore.executions import ExecutionResult
 from flowruntime import Runtime
 from flowruntime.authoring import Context, FatalNodeError, Node, Port, RetryableNodeError, Wait, node
@@ -142,20 +144,41 @@ async def test_without_a_plugin_nothing_is_put_around_a_node(plugins: Plugins, s
     assert (result.node_outputs, seen) == ({"n": {"result": ""}}, [])
 
 
+def loop_of(node_type: str) -> dict[str, Any]:
+    body = {"name": "Body", "nodes": [{"id": "inner", "node_type": f"local.{node_type}"}]}
+    loop = {"id": "loop", "node_type": "control.loop", "config": {"mode": "times", "times": 2, "body": body}}
+    return {"name": "Loop", "nodes": [loop]}
+
+
 async def test_loops_and_what_runs_in_them_are_wrapped_each_by_itself(plugins: Plugins, seen: list[str]) -> None:
     plugins.add("acme", WRAPPER.format(name=""))
-    body = {"name": "Body", "nodes": [{"id": "inner", "node_type": "local.inline"}]}
-    loop = {"id": "loop", "node_type": "control.loop", "config": {"mode": "times", "times": 2, "body": body}}
-    registry = Runtime().registry
-    runtime = Runtime(nodes=NODES, registry=registry)
-    hooks = plugins.load()
-    from flowruntime.hooks.wrapping import AttemptWrappers
-
-    async with runtime:
-        runtime._plans.wrappers = AttemptWrappers(hooks)
-        result = await runtime.run({"name": "Loop", "nodes": [loop]})
+    async with Runtime(nodes=NODES, registry=plugins.beside_others()) as runtime:
+        result = await runtime.run(loop_of("inline"))
     assert result.node_outputs["loop"]["results"] == [{"inner": {"result": "inner 1"}}] * 2
     assert seen == ["enter control.loop 1", "done", *["enter local.inline 1", "done"] * 2]
+
+
+async def test_a_loop_that_is_resumed_is_made_anew_without_being_wrapped_again(
+    plugins: Plugins, seen: list[str], tmp_path: Path
+) -> None:
+    plugins.add("acme", WRAPPER.format(name=""))
+    registry, db = plugins.beside_others(), f"sqlite:///{tmp_path / 'flow.db'}"
+    async with Runtime(db, name="one", nodes=NODES, registry=registry) as runtime:
+        execution_id = await runtime.submit(loop_of("waiting"))
+        async for event in runtime.follow(execution_id):
+            if isinstance(event, NodeWaiting):
+                break
+    assert seen == ["enter control.loop 1", "done", "enter local.waiting 1", "done"]
+    seen.clear()
+    async with Runtime(db, name="one", nodes=NODES, registry=registry) as runtime:
+        woken = 0
+        async for event in runtime.follow(execution_id):
+            woken += isinstance(event, NodeWoken)
+            if isinstance(event, WorkflowResumed) or (isinstance(event, NodeWaiting) and woken):
+                runtime.signal(execution_id, "go")
+        result = await runtime.wait(execution_id)
+    assert result.node_outputs["loop"]["results"] == [{"inner": {"result": "woken"}}] * 2
+    assert seen == ["enter local.waiting 1", "done"] * 3
 
 
 async def test_each_attempt_and_each_call_after_a_wait_is_wrapped(plugins: Plugins, seen: list[str]) -> None:

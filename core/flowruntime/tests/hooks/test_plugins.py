@@ -78,6 +78,12 @@ def test_a_distribution_that_may_not_load_is_not_imported(plugins: Plugins) -> N
 def test_broken_metadata_keeps_no_plugin_out(plugins: Plugins) -> None:
     plugins.add("acme", GOOD.format(name="shout"))
     (plugins.folder / "broken-1.0.dist-info").mkdir()
+    for name, metadata in {"nameless": "Metadata-Version: 2.1\n", "bare": None}.items():
+        info = plugins.folder / f"{name}-1.0.dist-info"
+        info.mkdir()
+        (info / "entry_points.txt").write_text("[flownodes.hooks]\nhooks = nowhere\n")
+        if metadata is not None:
+            (info / "METADATA").write_text(metadata)
     assert list(collect_functions(plugins.load())[0]) == ["shout"]
 
 

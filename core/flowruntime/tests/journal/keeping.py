@@ -37,7 +37,7 @@ class Disk(SqliteStore):
         """Let no commit through from now on."""
         self._free.clear()
 
-    def release(self) -> None:
+    def let_go(self) -> None:
         """Let them through."""
         self._free.set()
 
@@ -58,7 +58,7 @@ async def journal_on(disk: Disk) -> AsyncIterator[Journal]:
     try:
         yield journal
     finally:
-        disk.release()
+        disk.let_go()
         disk.full = False
         await journal.close()
 

@@ -17,6 +17,6 @@ async def test_of_two_answers_to_a_request_the_first_is_kept(tmp_path: Path) -> 
         log.append(started(2))
         log.answer(number, None)
         log.answer(number, {"code": "execution.no_such_wait", "message": "It was told twice.", "remedy": ""})
-        disk.release()
+        disk.let_go()
         await log.until_durable(2)
         assert disk.requests.answered(number) == {"error": None}

@@ -55,7 +55,7 @@ async def test_nobody_is_told_of_an_event_before_it_is_durable(disk: Disk) -> No
             waiting = asyncio.ensure_future(log.until_durable(2))
             await turns_until(lambda: len(told) == 1)
             assert (log.seq, log.durable_seq, waiting.done()) == (2, 1, False)
-            disk.release()
+            disk.let_go()
             await waiting
             assert log.durable_seq == 2
             await turns_until(lambda: len(told) == 2)
@@ -76,7 +76,7 @@ async def test_a_commit_takes_all_that_has_arrived_of_all_executions(disk: Disk)
         for seq in range(3, 303):
             for log in logs:
                 log.append(started(seq - (log is not logs[0])))
-        disk.release()
+        disk.let_go()
         for log in logs:
             await log.until_durable(log.seq)
         assert disk.commits[before:] == [1, 20 * 300]
@@ -257,7 +257,7 @@ async def test_an_execution_waits_for_the_disk_before_memory_grows(disk: Disk) -
         for _ in range(100):
             await asyncio.sleep(0)
         assert not waiting.done()
-        disk.release()
+        disk.let_go()
         with anyio.fail_after(30):
             await waiting
         journal.close_log(log)
@@ -275,4 +275,4 @@ async def test_what_has_ended_waits_for_no_room(disk: Disk) -> None:
         journal.close_log(log)
         with anyio.fail_after(30):
             await waiting
-        disk.release()
+        disk.let_go()

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 from flowcore.errors import FatalNodeError, Problem
+from flowcore.nodes import Ports
 from flowcore.values import MAX_DEPTH, freeze
 from flowruntime.authoring import Body
 from flowruntime.plan import Plan, require_plan
@@ -238,3 +239,16 @@ def test_the_rest_of_a_config_with_a_document_is_checked_as_resolved_conditions_
     planned.check_config(planned.config.resolve({"input": {"n": 3}}))
     with pytest.raises(FatalNodeError, match="times"):
         planned.check_config(planned.config.resolve({"input": {"n": "3"}}))
+
+
+def test_inputs_of_a_body_that_are_no_schema_are_told_where_they_stand_though_a_value_is_given() -> None:
+    types = (
+        *TYPES,
+        node_type(
+            "t.call", Ports(rule="signature", pointer="/flow"), config_schema=object_schema(flow={"x-workflow": True})
+        ),
+    )
+    body = {**STEP, "inputs": {"type": "object", "properties": {"a": {"type": "strin"}}}}
+    node = {"node_type": "t.call", "config": {"flow": body}, "inputs": {"a": 1}}
+    (problem,) = check(document({"n": node}), types).problems
+    assert (problem.code, problem.pointer) == ("document.schema", "/nodes/0/config/flow/inputs")

@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 from flowcore.errors import FatalNodeError, Problem
+from flowcore.nodes import Port
 from flowcore.values import freeze
 from flowruntime.plan import require_plan
 
@@ -283,6 +284,21 @@ def test_a_type_whose_config_schema_is_none_is_named_with_its_pack(schema: Any) 
     assert broken.message.startswith("The type 'acme.broken' of node 'a' has a config schema that is none: ")
     assert broken.remedy == "Update the pack 'acme', or report this to its authors."
     assert other.code == "config.unknown_key"
+
+
+@pytest.mark.parametrize(
+    ("sides", "place"),
+    [
+        ({"inputs": (Port(name="in", schema=freeze({"$ref": "#/missing"})),)}, "input port 'in'"),
+        ({"outputs": (Port(name="out", schema=freeze({"type": "strin"}), checked=True),)}, "output port 'out'"),
+    ],
+)
+def test_a_type_with_a_port_whose_schema_is_none_is_named_with_the_port(sides: Any, place: str) -> None:
+    types = [*TYPES, node_type("acme.broken", **sides)]
+    nodes = {"a": {"node_type": "acme.broken", "inputs": {"in": 1}}} if "inputs" in sides else {"a": "acme.broken"}
+    (problem,) = check(document(nodes), types).problems
+    assert (problem.code, problem.pointer) == ("node_type.schema", "/nodes/0/node_type")
+    assert problem.message.startswith(f"The type 'acme.broken' of node 'a' has a schema of the {place} that is none: ")
 
 
 CODE = object_schema(

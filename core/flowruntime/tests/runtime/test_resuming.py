@@ -11,12 +11,25 @@ from typing import Any
 import anyio
 import pytest
 from flowcore.errors import ExecutionError, StoreError
-from flowcore.events import TOP, Event, NodeCompleted, NodeInterrupted, NodeStarted, NodeWaiting, WorkflowResumed
+from flowcore.events import (
+    TOP,
+    Event,
+    ExecutionId,
+    NodeCancelled,
+    NodeCompleted,
+    NodeInterrupted,
+    NodeStarted,
+    NodeWaiting,
+    NodeWoken,
+    WorkflowResumed,
+)
 from flowruntime import Runtime
 from flowruntime.authoring import Context, node
 from flowruntime.stores.sqlite import SqliteStore
+from flowruntime.testing import ManualClock
 
 from core.flowruntime.tests.runtime.interrupted import (
+    BEGAN_US,
     begun,
     interruptions,
     leave,
@@ -25,13 +38,13 @@ from core.flowruntime.tests.runtime.interrupted import (
     resumptions,
     started,
 )
-from tests.engine_nodes import ALL, workflow
+from tests.engine_nodes import ALL, connect, workflow
 
 pytestmark = pytest.mark.anyio
 
 GIVE = workflow({"g": "give"}, outputs={"gave": "${{ nodes.g.result }}"})
 TWO = workflow({"g": "give", "h": "give"}, outputs={"gave": "${{ nodes.h.result }}"})
-WAIT = {"name": "wait", "nodes": [{"id": "w", "node_type": "control.wait", "config": {"signal": "go"}}]}
+WAIT: dict[str, Any] = {"name": "wait", "nodes": [{"id": "w", "node_type": "control.wait", "config": {"signal": "go"}}]}
 
 
 @pytest.fixture
@@ -163,6 +176,79 @@ async def until_status(runtime: Runtime, execution_id: str, status: str) -> None
     with anyio.fail_after(30):
         while runtime._journal.record(execution_id).status != status:
             await anyio.lowlevel.checkpoint()
+
+
+# --- time and stops ----------------------------------------------------------------------------------
+
+
+async def test_the_time_in_which_it_waits_or_nobody_runs_it_does_not_count(database: Path) -> None:
+    hour_us = 3_600_000_000
+    nap = {"id": "n", "node_type": "local.nap", "config": {"seconds": 0.9}}
+    document = {
+        **WAIT,
+        "nodes": [*WAIT["nodes"], nap],
+        "connections": connect("w.value -> n.value"),
+        "settings": {"max_execution_time_ms": 1000},
+    }
+    waiting = NodeWaiting(0, BEGAN_US, TOP, "w", 1, None, "go", None, None)
+    taken_up = WorkflowResumed(0, BEGAN_US + hour_us, "the process that ran it is gone")
+    woken = NodeWoken(0, BEGAN_US + 2 * hour_us, TOP, "w", 1, "signal", 5)
+    leave(database, document, numbered(begun(), started("w"), waiting, taken_up, woken))
+    result, _ = await ended(database, clock=ManualClock(BEGAN_US + 3 * hour_us, autojump=True))
+    assert (result.status, result.node_outputs["n"]) == ("succeeded", {"result": 5})
+
+
+async def test_the_time_that_was_used_before_counts(database: Path) -> None:
+    document = workflow(
+        {"a": "give", "n": {"node_type": "nap", "config": {"seconds": 0.9}}},
+        "a.result -> n.value",
+        settings={"max_execution_time_ms": 1000},
+    )
+    completed = NodeCompleted(0, BEGAN_US + 200_000, TOP, "a", 1, {"result": 1}, 200.0, None, None)
+    leave(database, document, numbered(begun(), started("a"), completed))
+    result, _ = await ended(database, clock=ManualClock(BEGAN_US + 300_000, autojump=True))
+    assert (result.status, result.error["code"]) == ("failed", "execution.timeout")
+
+
+async def test_what_was_interrupted_and_cannot_begin_again_before_a_stop_is_cancelled(database: Path) -> None:
+    document = workflow(
+        {"f": {"node_type": "fail"}, "g": "give"}, settings={"max_parallel_nodes": 1, "on_error": "StopWorkflow"}
+    )
+    leave(database, document, numbered(begun(), started("g")))
+    result, log = await ended(database)
+    assert result.status == "failed"
+    assert [(event.node_id, event.attempt) for event in log if isinstance(event, NodeCancelled)] == [("g", 1)]
+
+
+async def test_somebody_who_wanted_it_to_end_while_nobody_ran_it_gets_that(database: Path) -> None:
+    leave(database, GIVE, numbered(begun(), started("g")))
+    store = SqliteStore(database)
+    store.open()
+    number = store.requests.put(ExecutionId("one"), "cancel", {"why": "enough"})
+    result, _ = await ended(database)
+    assert result.status == "cancelled"
+    assert store.requests.answered(number) == {"error": None}
+    store.close()
+
+
+async def test_a_signal_that_came_before_the_end_of_its_process_is_not_lost(database: Path) -> None:
+    waiting = NodeWaiting(0, BEGAN_US, TOP, "w", 1, None, "go", None, None)
+    woken = NodeWoken(0, BEGAN_US, TOP, "w", 1, "signal", 5)
+    leave(database, WAIT, numbered(begun(), started("w"), waiting, woken))
+    result, log = await ended(database)
+    assert result.node_outputs["w"] == {"value": 5, "timed_out": False}
+    assert [event.attempt for event in log if isinstance(event, NodeStarted)] == [1, 2]
+
+
+async def test_a_signal_that_came_while_nobody_ran_it_is_not_lost(database: Path) -> None:
+    waiting = NodeWaiting(0, BEGAN_US, TOP, "w", 1, None, "go", None, None)
+    leave(database, WAIT, numbered(begun(), started("w"), waiting))
+    store = SqliteStore(database)
+    store.open()
+    store.requests.put(ExecutionId("one"), "signal", {"name": "go", "value": 6})
+    result, _ = await ended(database)
+    store.close()
+    assert result.node_outputs["w"] == {"value": 6, "timed_out": False}
 
 
 # --- node types --------------------------------------------------------------------------------------
@@ -336,8 +422,6 @@ async def test_the_stricter_network_policy_holds(database: Path, began: str, her
 
 
 async def test_a_clock_that_was_set_back_between_two_processes_does_no_harm(database: Path) -> None:
-    from flowruntime.testing import ManualClock
-
     leave(database, GIVE, numbered(begun(), started("g")))
     result, _ = await ended(database, clock=ManualClock(begun().at_us - 3_600_000_000))
     assert result.status == "succeeded"

@@ -30,16 +30,16 @@ _INSERTS: Final = frozenset({"INSERT", "REPLACE"})
 @node(
     "sql.execute",
     title="SQL Execute",
-    description="Changes a SQLite or PostgreSQL database: one statement, once or for each of many sets of values, in one "
-    "transaction. Values are bound to the parameters of the statement and never become part of its text.",
+    description="Changes a SQLite or PostgreSQL database: one statement, once or for each of many sets of values, in "
+    "one transaction. Values are bound to the parameters of the statement and never become part of its text.",
     category="Databases",
     inputs=[
         Port(
             name="parameters",
             schema={"type": ["object", "array", "null"], "items": {"type": "object"}},
-            description="Values for the parameters `:name` of the statement, by name; an array of such objects executes "
-            "it for each, all or none. Others are passed over. `:idempotency_key` has a value by itself, the same in "
-            "every attempt of this node in this execution.",
+            description="Values for the parameters `:name` of the statement, by name; an array of such objects "
+            "executes it for each, all or none. Others are passed over. `:idempotency_key` has a value by itself, the "
+            "same in every attempt of this node in this execution.",
         )
     ],
     outputs=[
@@ -75,8 +75,8 @@ _INSERTS: Final = frozenset({"INSERT", "REPLACE"})
             "title": "Insert what comes in, once however often it is tried",
             "config": {
                 "url": "${{ secrets.DB }}",
-                "statement": "INSERT INTO orders (key, article, quantity) VALUES (:idempotency_key, :article, :quantity) "
-                "ON CONFLICT (key) DO NOTHING RETURNING id",
+                "statement": "INSERT INTO orders (key, article, quantity) VALUES (:idempotency_key, :article, "
+                ":quantity) ON CONFLICT (key) DO NOTHING RETURNING id",
             },
             "inputs": {"parameters": {"article": "A-1", "quantity": 3}},
             "needs": "a PostgreSQL server",

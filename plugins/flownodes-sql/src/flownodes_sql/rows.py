@@ -76,7 +76,7 @@ class RowList:
 
 
 def take_lines(result: CursorResult[Any], limits: Limits, check: Callable[[], None]) -> tuple[Blob, int, bool]:
-    """The rows as JSON lines, how many they are, and whether some were left where they are. Raises as `RowList.take`."""
+    """The rows as JSON lines, how many they are, and whether there were more. Raises as `RowList.take` does."""
     count, truncated = 0, False
     with BlobWriter(media_type="application/x-ndjson", max_bytes=limits.max_bytes) as writer:
         for row in _objects(result, cell_without_blobs, check):

@@ -17,6 +17,7 @@ from flowruntime.plan import Plan
 from flowruntime.runtime import Document, Runtime, embed_files
 from flowruntime.stores import MEMORY, default_url
 
+from flowcli.databases import default_words
 from flowcli.errors import problem_line
 from flowcli.given import read_inputs, with_vars
 from flowcli.library import names_in, open_library
@@ -46,7 +47,7 @@ def add_arguments(parser: Parser) -> None:
     forms = parser.add_mutually_exclusive_group()
     forms.add_argument("--json", action="store_true", help="write the whole result as JSON")
     forms.add_argument("--events", action="store_true", help="write each event as a line of JSON as it comes")
-    default = default_url().replace("%", "%%")
+    default = default_words()
     parser.add_argument(
         "--db", metavar="URL", help=f"where the execution is kept, and the library ({default}); {MEMORY} keeps nothing"
     )

@@ -19,6 +19,7 @@ from flowruntime.secrets import EnvironmentSecrets, is_secret_name
 from flowruntime.secrets.keeping import SecretKeeper
 from flowruntime.stores import MEMORY, default_url, store_for
 
+from flowcli.databases import default_words
 from flowcli.exit_codes import SUCCESS
 from flowcli.parser import Parser
 from flowcli.sources import STDIN, read_source
@@ -51,7 +52,7 @@ def add_arguments(parser: Parser) -> None:
     parser.add_argument(
         "--forget-old-keys", action="store_true", default=None, help="forget the keys that other databases may need"
     )
-    parser.add_argument("--db", metavar="URL", help=f"the database ({default_url().replace('%', '%%')})")
+    parser.add_argument("--db", metavar="URL", help=f"the database ({default_words()})")
     parser.add_argument("--json", action="store_true", help="write JSON")
 
 

@@ -12,8 +12,8 @@ from flowcore.documents import differences, parse_workflow, write_workflow
 from flowcore.events import timestamp_text
 from flowcore.values import write_json
 from flowcore.workflows import Workflow
-from flowruntime.stores import default_url
 
+from flowcli.databases import default_words
 from flowcli.difference_lines import difference_lines
 from flowcli.exit_codes import FAILED, SUCCESS
 from flowcli.library import find_workflow, open_library
@@ -60,7 +60,7 @@ def add_arguments(parser: Parser) -> None:
     parser.add_argument("--versions", action="store_true", default=None, help="list all versions")
     parser.add_argument("--from", dest="former", metavar="N", type=int, help="compare this version (the one before)")
     parser.add_argument("--to", dest="later", metavar="M", type=int, help="with this one (the latest)")
-    parser.add_argument("--db", metavar="URL", help=f"the database ({default_url().replace('%', '%%')})")
+    parser.add_argument("--db", metavar="URL", help=f"the database ({default_words()})")
     parser.add_argument("--json", action="store_true", help="write JSON")
 
 

@@ -165,6 +165,10 @@ class Store(Protocol):
         """What stands beside the log; None for an unknown execution."""
         ...
 
+    def summary(self, execution_id: ExecutionId) -> ExecutionSummary | None:
+        """The line that lists have for an execution; None for an unknown one."""
+        ...
+
     def executions(
         self, *, before: ExecutionId | None = None, status: Status | None = None, limit: int = 100
     ) -> Sequence[ExecutionSummary]:

@@ -17,6 +17,7 @@ from flowcore.values import NotAValue, Value, check_value, is_tagged, pointer_of
 from flowcore.workflows import NodeId, Workflow, cycle_problem
 
 from flowruntime.builder.handles import NodeHandle, PortHandle
+from flowruntime.builder.lines import Lines
 from flowruntime.expressions.parsing import quoted
 from flowruntime.plan import SchemaCache, check_workflow
 from flowruntime.registry import Registry
@@ -69,6 +70,7 @@ class WorkflowBuilder:
         self._outputs: dict[str, Any] = {}
         self._triggers: list[dict[str, Any]] = []
         self._settings: dict[str, Any] = {}
+        self._lines = Lines()
 
     # --- nodes -----------------------------------------------------------------------------------------
 
@@ -131,7 +133,9 @@ class WorkflowBuilder:
         if inputs:
             entry["inputs"] = self._plain(dict(inputs), "inputs")
         entry.update(self._plain(options, ""))
-        return self._added(entry, found)
+        handle = self._added(entry, found)
+        self._lines.remember(f"/nodes/{len(self._nodes) - 1}")
+        return handle
 
     def _added(self, entry: dict[str, Any], found: NodeType | None) -> NodeHandle:
         place, node_id = len(self._nodes), entry["id"]
@@ -203,6 +207,7 @@ class WorkflowBuilder:
         if circle is not None:
             raise WorkflowInvalid([cycle_problem(circle, f"/connections/{place}")])
         self._connections.append(connection)
+        self._lines.remember(f"/connections/{place}")
         self._filled.add(end)
         self._followers.setdefault(source.node.id, {})[target.node.id] = None
 
@@ -230,6 +235,7 @@ class WorkflowBuilder:
         """Declare what the workflow gives under that name: a port's value, or any JSON with expressions in it."""
         value = source.ref if isinstance(source, PortHandle) else source
         self._outputs[name] = self._plain(value, f"outputs{pointer_of(name)}")
+        self._lines.remember(f"/outputs{pointer_of(name)}")
 
     def settings(
         self,
@@ -301,12 +307,16 @@ class WorkflowBuilder:
         """The document, equal to the one that its JSON is read to.
 
         Raises WorkflowInvalid with all that only the whole can show: inputs that nothing fills, expressions that refer
-        to nodes that are not there, circles through them. May be called again after more was added.
+        to nodes that are not there, circles through them. Its notes say at which lines the faulty parts were made. May be
+        called again after more was added.
         """
         document = self._whole()
         checked = check_workflow(document, self._registry, self._schemas)
         if checked.errors:
-            raise WorkflowInvalid(checked.problems)
+            error = WorkflowInvalid(checked.problems)
+            for note in self._lines.notes(checked.problems):
+                error.add_note(note)
+            raise error
         return parse_workflow(document)
 
     def to_json(self) -> dict[str, Any]:

@@ -243,7 +243,7 @@ class Supervisor:
         """Do what others ask of executions that run here, and have the store tell them what came of it."""
         for request in requests:
             executor, _ = self._open.get(request.execution_id, (None, None))
-            if executor is None or executor.past is not None:
+            if executor is None or executor.past is not None or executor.log.has_answered(request.number):
                 continue  # it ended, and the store has told them so; or it will look for itself when it begins
             error: ErrorObject | None = None
             try:

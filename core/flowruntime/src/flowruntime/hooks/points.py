@@ -42,12 +42,12 @@ def find_points(search_path: Iterable[str], permits: Callable[[str], bool]) -> l
             text = distribution.read_text("entry_points.txt") or ""
             if ENTRY_POINT_GROUP not in text:
                 continue
-            name = distribution.metadata["Name"]
+            name: str = distribution.metadata["Name"]
             points = [point for point in distribution.entry_points if point.group == ENTRY_POINT_GROUP]
             folder = str(distribution.locate_file(""))
         except Exception:  # noqa: BLE001, S112 - broken metadata may raise anything
             continue
-        if not points or normalized(name) in seen or not permits(name):
+        if not points or not name or normalized(name) in seen or not permits(name):
             continue
         seen.add(normalized(name))
         found += [PluginPoint(name, point.name, _without_extras(point.value), folder) for point in points]

@@ -38,6 +38,7 @@ class DurableLog(ExecutionLog):
     """
 
     __slots__ = (
+        "_answered",
         "_answers",
         "_closed",
         "_creation",
@@ -85,6 +86,7 @@ class DurableLog(ExecutionLog):
         self._kept_status: Status | None = None
         #: Requests that came to be answered.
         self._answers: list[tuple[int, ErrorObject | None]] = []
+        self._answered: set[int] = set()
         self._durable_seq = seq if creation is None else 0
         #: Who waits for a seq to be durable, the lowest first.
         self._waits: list[tuple[int, asyncio.Future[None]]] = []
@@ -143,10 +145,16 @@ class DurableLog(ExecutionLog):
         """Something runs again, or for the first time; that will be kept with its events."""
         self._status = "running"
 
+    def has_answered(self, number: int) -> bool:
+        """Whether it is decided what came of a request; that is not durable at once, and requests may be told twice."""
+        return number in self._answered
+
     def answer(self, number: int, error: ErrorObject | None) -> None:
         """What came of a request is decided by now."""
-        self._answers.append((number, error))
-        self.flush()
+        if number not in self._answered:
+            self._answered.add(number)
+            self._answers.append((number, error))
+            self.flush()
 
     def take(self) -> Change | None:
         """All decided events that were not taken yet. Called on the writer's thread.
@@ -166,7 +174,7 @@ class DurableLog(ExecutionLog):
         creation, self._creation = self._creation, None
         change = Change(self.execution_id, events, token=self.token) if creation is None else creation
         # A request may have been told twice; what came of it is what came of it first.
-        return change._replace(events=events, status=status, answers=dict(reversed(answers)) or None)
+        return change._replace(events=events, status=status, answers=dict(answers) or None)
 
     def kept(self, kept: Kept) -> None:
         """The writer has written what it took, or the store has refused it."""

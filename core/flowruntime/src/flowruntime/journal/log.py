@@ -95,6 +95,10 @@ class ExecutionLog:
     def wake(self) -> None:
         """Something runs again."""
 
+    def has_answered(self, number: int) -> bool:  # noqa: ARG002 - here nobody asks from outside
+        """Whether it is decided what came of a request."""
+        return False
+
     def answer(self, number: int, error: ErrorObject | None) -> None:
         """What came of a request stands in the log by now, or will never. Nothing comes from outside here."""
 

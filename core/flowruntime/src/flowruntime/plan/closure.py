@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
-from typing import Any, Protocol
+from dataclasses import dataclass, replace
+from itertools import islice
+from typing import Any, Final, Protocol
 
 from flowcore.documents import sort_problems
 from flowcore.errors import Problem, ProblemList
@@ -22,6 +23,10 @@ from flowruntime.plan.schemas import CompiledSchema, SchemaCache
 from flowruntime.plan.wiring import build_plan
 
 __all__ = ["Closure", "Library"]
+
+
+#: How many of a port's connections a message names.
+_MOST_NAMED: Final = 3
 
 
 class Library(Protocol):
@@ -142,7 +147,9 @@ class Closure:
                     or index not in with_arrows
                     or (node.inputs and has_expression(node.inputs.get(port.name)))
                 ):
-                    checked.setdefault(index, {})[port.name] = self.schemas.get(port.schema)
+                    schema = self.schemas.get(port.schema)
+                    origin = _origin(drafted, index, port.name)
+                    checked.setdefault(index, {})[port.name] = replace(schema, origin=origin) if origin else schema
         return checked
 
     def _checked_outputs(self, drafted: Drafted) -> dict[int, tuple[tuple[str, CompiledSchema], ...]]:
@@ -206,3 +213,17 @@ class Closure:
         if OPEN in name:
             remedy = "Write the name itself: it is looked up before anything runs, and no expression is evaluated here."
         return Problem(code="workflow.unknown", pointer=pointer, message=message, remedy=remedy)
+
+
+def _origin(drafted: Drafted, index: int, port: str) -> str:
+    """The connections into a port, as messages about its value end with them."""
+    connections = drafted.workflow.connections
+    into = [connections[place] for place in drafted.typed.wiring.into.get(index, ())]
+    wires = (
+        f"{wire.from_node}.{wire.from_port} → {wire.to_node}.{wire.to_port}" for wire in into if wire.to_port == port
+    )
+    named = list(islice(wires, _MOST_NAMED + 1))
+    if not named:
+        return ""
+    more = ", …" if len(named) > _MOST_NAMED else ""
+    return f", which comes by {', '.join(named[:_MOST_NAMED])}{more}"

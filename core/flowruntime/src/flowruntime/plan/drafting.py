@@ -8,7 +8,7 @@ from typing import Any, TypeAlias
 
 from flowcore.errors import FatalNodeError, Problem
 from flowcore.nodes import NodeType
-from flowcore.schemas import X_CONSTANT, X_EXPRESSION, X_STATIC, X_WORKFLOW, fields_marked
+from flowcore.schemas import ANY_SCHEMA, X_CONSTANT, X_EXPRESSION, X_STATIC, X_WORKFLOW, fields_marked
 from flowcore.validation import Reference
 from flowcore.values import pointer_of, show
 from flowcore.workflows import WorkflowNode

@@ -60,6 +60,8 @@ class CompiledSchema:
     accepts_nothing_given: bool
     #: The defaults of its own properties; None when parts of these have some too.
     defaults: Mapping[str, Any] | None
+    #: Where the values come from, as the end of messages: `, which comes by a.out → b.in`.
+    origin: str = ""
 
     @property
     def has_marks(self) -> bool:
@@ -107,14 +109,14 @@ class CompiledSchema:
                     yield Problem(
                         code=f"{what}.unknown_key",
                         pointer=pointer + place + pointer_of(name),
-                        message=f"There is no key {name!r} in the {what}{whose}{_at(place)}.",
+                        message=f"There is no key {name!r} in the {what}{whose}{_at(place)}{self.origin}.",
                         remedy=did_you_mean(name, known) or listed,
                     )
             else:
                 yield Problem(
                     code=f"{what}.schema",
                     pointer=pointer + place,
-                    message=f"{_message(error)}, in the {what}{whose}{_at(place)}.",
+                    message=f"{_message(error)}, in the {what}{whose}{_at(place)}{self.origin}.",
                     remedy=remedy,
                 )
 

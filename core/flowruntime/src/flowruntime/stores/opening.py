@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Final
 from urllib.parse import parse_qsl, quote, unquote
 
@@ -50,8 +51,6 @@ def store_for(url: str, *, read_only: bool = False) -> Store:
             code="store.url",
             remedy="The option is synchronous=full or synchronous=normal.",
         )
-    from pathlib import Path
-
     from flowruntime.stores.sqlite import SqliteStore  # brings sqlite3, which memory does without
 
     file = Path(unquote(path)).absolute()
@@ -59,8 +58,15 @@ def store_for(url: str, *, read_only: bool = False) -> Store:
         file,
         synchronous="normal" if synchronous == "normal" else "full",
         read_only=read_only,
-        make_folder=file == default_database(),
+        make_folder=file == _default_file(),
     )
+
+
+def _default_file() -> Path | None:
+    try:
+        return default_database()
+    except StoreError:
+        return None
 
 
 def _installed_store(url: str, *, read_only: bool) -> Store:

@@ -7,8 +7,7 @@ from collections.abc import Callable
 from importlib import import_module
 from typing import Final, NamedTuple
 
-from flowruntime.stores import default_url
-
+from flowcli.databases import default_words
 from flowcli.parser import Parser
 from flowcli.usage import UsageError
 
@@ -105,7 +104,7 @@ def add_arguments(parser: Parser) -> None:
     parser.add_argument(
         "--allow-net", metavar="HOST:PORT", action="append", help="an address that is not public, allowed all the same"
     )
-    parser.add_argument("--db", metavar="URL", help=f"the database ({default_url().replace('%', '%%')})")
+    parser.add_argument("--db", metavar="URL", help=f"the database ({default_words()})")
     forms = parser.add_mutually_exclusive_group()
     forms.add_argument("--json", action="store_true", help="write JSON; events as a line each")
     forms.add_argument(

@@ -85,7 +85,8 @@ def _parse_date(text: str | float, pattern: str | None = None, zone: str = "UTC"
             return _written((_EPOCH + timedelta(seconds=text)).astimezone(place))
         except (OverflowError, ValueError):
             raise FunctionError(
-                "gives a date beyond the years 1 to 9999", "It counts seconds: write div(VALUE, `1000`) for milliseconds."
+                "gives a date beyond the years 1 to 9999",
+                "It counts seconds: write div(VALUE, `1000`) for milliseconds.",
             ) from None
     if pattern is None:
         moment = _read(text, 1, place)
@@ -117,7 +118,9 @@ def _written(moment: datetime) -> str:
     if not offset:
         return moment.replace(tzinfo=None).isoformat() + "Z"
     # RFC 3339 has no seconds in offsets, as zones had before there were any.
-    return moment.isoformat() if not offset % timedelta(minutes=1) else _written(_in_range(lambda: moment.astimezone(UTC)))
+    return (
+        moment.isoformat() if not offset % timedelta(minutes=1) else _written(_in_range(lambda: moment.astimezone(UTC)))
+    )
 
 
 def _zone(name: str, argument: int) -> tzinfo:

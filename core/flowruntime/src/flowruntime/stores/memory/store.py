@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from itertools import islice
 
 from flowcore.contracts import Change, Claim, ExecutionRecord, ExecutionSummary, Owner, Page, Registered
@@ -87,18 +87,12 @@ class MemoryStore:
             next(execution_id for execution_id, _ in newest if execution_id == before)
         fitting = ((execution_id, log) for execution_id, log in newest if status in (None, log.status))
         living = dict(self._leases.owners())
-        return [
-            ExecutionSummary(
-                execution_id=execution_id,
-                workflow_id=log.workflow.id,
-                status=log.status,
-                seq=log.seq,
-                started_us=log.started_us,
-                ended_us=log.ended_us,
-                owner=living.get(log.owner),
-            )
-            for execution_id, log in islice(fitting, limit)
-        ]
+        return [_summary(execution_id, log, living) for execution_id, log in islice(fitting, limit)]
+
+    def summary(self, execution_id: ExecutionId) -> ExecutionSummary | None:
+        """The line of one execution."""
+        log = self._logs.all.get(execution_id)
+        return None if log is None else _summary(execution_id, log, dict(self._leases.owners()))
 
     def created_once(self, scope: str, key: str) -> ExecutionId | None:
         """The execution that was created for this."""
@@ -191,3 +185,15 @@ class MemoryStore:
     def quarantine(self, execution_id: ExecutionId, token: int, why: str) -> None:
         """Set an execution aside."""
         self._leases.quarantine(execution_id, token, why)
+
+
+def _summary(execution_id: ExecutionId, log: Log, living: Mapping[int, Owner]) -> ExecutionSummary:
+    return ExecutionSummary(
+        execution_id=execution_id,
+        workflow_id=log.workflow.id,
+        status=log.status,
+        seq=log.seq,
+        started_us=log.started_us,
+        ended_us=log.ended_us,
+        owner=living.get(log.owner),
+    )

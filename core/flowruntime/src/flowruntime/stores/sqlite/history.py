@@ -84,12 +84,18 @@ class History:
                     table = "executions INDEXED BY executions_unfinished"
                     conditions.append("ended_us IS NULL")
             where = f"WHERE {' AND '.join(conditions)} " if conditions else ""
-            rows = reader.execute(
-                f"SELECT id, workflow_id, status, seq, started_us, ended_us, owner FROM {table} "  # noqa: S608
-                f"{where}ORDER BY number DESC LIMIT ?",
-                (*values, limit),
-            ).fetchall()
-            living = alive(reader, self._database.now_us()) if any(owner for *_, owner in rows) else {}
+            return self._summaries(reader, f"FROM {table} {where}ORDER BY number DESC LIMIT ?", (*values, limit))
+
+    def summary(self, execution_id: ExecutionId) -> ExecutionSummary | None:
+        """The line of one execution."""
+        with self._database.snapshot() as reader:
+            found = self._summaries(reader, "FROM executions WHERE id = ?", (execution_id,))
+        return found[0] if found else None
+
+    def _summaries(self, reader: sqlite3.Connection, which: str, values: tuple[Any, ...]) -> list[ExecutionSummary]:
+        query = f"SELECT id, workflow_id, status, seq, started_us, ended_us, owner {which}"
+        rows = reader.execute(query, values).fetchall()
+        living = alive(reader, self._database.now_us()) if any(owner for *_, owner in rows) else {}
         return [
             ExecutionSummary(
                 execution_id=ExecutionId(execution_id),

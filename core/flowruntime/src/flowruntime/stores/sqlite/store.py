@@ -94,6 +94,10 @@ class SqliteStore:
         """The execution's documents and status."""
         return self._history.record(execution_id)
 
+    def summary(self, execution_id: ExecutionId) -> ExecutionSummary | None:
+        """The line of one execution."""
+        return self._history.summary(execution_id)
+
     def executions(
         self, *, before: ExecutionId | None = None, status: Status | None = None, limit: int = 100
     ) -> list[ExecutionSummary]:

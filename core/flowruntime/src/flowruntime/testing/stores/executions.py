@@ -226,6 +226,8 @@ class ExecutionSuite:
         assert [summary.execution_id for summary in store.executions(status="pending", limit=2)] == [ids[4], ids[3]]
         assert [summary.execution_id for summary in store.executions(status="running")] == [ids[2]]
         assert [summary.execution_id for summary in store.executions(status="pending", before=ids[3])] == [ids[0]]
+        assert [store.summary(summary.execution_id) for summary in listed] == list(listed)
+        assert store.summary(ExecutionId("nobody")) is None
         with pytest.raises(StoreError) as caught:
             store.executions(before=ExecutionId("nobody"))
         assert caught.value.code == "execution.unknown"
