@@ -30,7 +30,7 @@ WORKFLOW = {
 
 
 class Installed(NamedTuple):
-    """An environment with `flownodes` in it, and an unrelated folder to work in."""
+    """An environment with `flownodes[all]` in it, and an unrelated folder to work in."""
 
     environment: Path
     folder: Path
@@ -83,7 +83,7 @@ def installed(wheels: Path, tmp_path_factory: pytest.TempPathFactory) -> Install
     # Two steps, so that ours can only come from the wheels, whatever an index has under our names.
     install = ["pip", "install", "--python", str(environment)]
     uv(*install, "--constraint", ROOT / "constraints.txt", *foreign_requirements(), cwd=folder)
-    uv(*install, "--no-index", "--find-links", wheels, f"flownodes=={VERSION}", cwd=folder)
+    uv(*install, "--no-index", "--find-links", wheels, f"flownodes[all]=={VERSION}", cwd=folder)
     return Installed(environment, folder)
 
 
@@ -105,7 +105,7 @@ def test_the_distribution_flownodes_carries_no_code(wheels: Path) -> None:
     assert names_in(wheels / f"flownodes-{VERSION}-py3-none-any.whl") == set()
 
 
-def test_installing_flownodes_installs_every_member(installed: Installed) -> None:
+def test_installing_flownodes_with_all_extras_installs_every_member(installed: Installed) -> None:
     code = "import importlib.metadata as m, json; print(json.dumps([d.name for d in m.distributions()]))"
     assert {member.name for member in members()} < set(json.loads(installed.run("python", "-c", code)))
 

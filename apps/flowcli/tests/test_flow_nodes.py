@@ -140,7 +140,7 @@ def found(flow: Flow, *words: str) -> list[str]:
 
 def test_a_search_gives_the_best_answer_first(flow_inside: FlowInside) -> None:
     assert found(flow_inside, "debug.log")[0] == "debug.log"
-    assert found(flow_inside, "JSON")[:2] == ["transform.json_parse", "transform.json_stringify"]
+    assert {"transform.json_parse", "transform.json_stringify"} <= set(found(flow_inside, "JSON")[:4])
     # The words of a title count more than those of a description.
     assert found(flow_inside, "loop")[0] == "control.loop"
     assert found(flow_inside, "http", "request")[0] == "http.request"

@@ -138,6 +138,12 @@ def test_an_interrupted_attempt_neither_runs_nor_waits() -> None:
     assert log.start("a", 2).complete("a", 2).end().fold().result(1).completed_nodes == ("a",)
 
 
+def test_what_waits_is_waiting_when_it_was_taken_up() -> None:
+    log = Log().begin().start("a").add(NodeWaiting, TOP, "a", 1, None, "go", None, None)
+    assert log.add(WorkflowResumed, "the process was gone").fold().status == "waiting"
+    assert log.add(NodeWoken, TOP, "a", 1, "signal", None).fold().status == "running"
+
+
 def test_a_workflow_that_starts_again_forgets_the_ends_of_its_nodes() -> None:
     log = Log().begin().start("a").complete("a").start("b").fail("b", "stop")
     log.add(WorkflowRetrying, TOP, 2, ERROR, 1000.0, 99_000)

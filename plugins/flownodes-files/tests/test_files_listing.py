@@ -124,6 +124,12 @@ async def test_names_that_no_text_can_say_are_left_out_with_a_warning(node_harne
     assert ran.said == ["1 names below '.' are not UTF-8 and left out; a workflow could not say them."]
 
 
+async def test_what_the_kernel_shows_is_not_walked_into(node_harness: NodeHarness) -> None:
+    config = {"kind": "folders", "pattern": "[dp]*", "limit": 100_000}
+    ran = await node_harness.run(list_files, {"path": "/"}, config, settings={"roots": ["/"]})
+    assert {"proc", "dev"}.isdisjoint(one["name"] for one in ran.outputs["files"])
+
+
 @pytest.mark.parametrize(
     ("pattern", "path", "fits"),
     [

@@ -117,7 +117,7 @@ async def test_what_is_wrong_with_csv_is_told_with_its_line(
 
 async def test_rows_that_are_too_much_in_all_name_the_limit(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(flownodes_files.rows, "MAX_ROWS_BYTES", 100)
-    with pytest.raises(FatalNodeError, match="more than 100 bytes") as raised:
+    with pytest.raises(FatalNodeError, match="more than 100 bytes of JSON, after 1 of them") as raised:
         await rows(run, "a\n" + "x" * 60 + "\n" + "y" * 60 + "\n")
     assert raised.value.code == "files.too_large"
 
@@ -201,6 +201,20 @@ async def test_a_header_stands_once_in_a_file_that_is_appended_to(run: Run, data
     for number in (1, 2):
         await run(write_csv, {"rows": [{"n": number}], "path": "b.csv"}, mode="append", encoding="utf-16")
     assert (await run(read_csv, {"path": "b.csv"}, encoding="utf-16"))["rows"] == [{"n": "1"}, {"n": "2"}]
+
+
+async def test_rows_are_never_glued_to_a_line_without_an_end(run: Run, data: Path) -> None:
+    for name, node, encoding in [
+        ("a.csv", write_csv, "utf-8"),
+        ("b.csv", write_csv, "utf-16"),
+        ("c.jsonl", write_json_lines, "utf-8"),
+    ]:
+        (data / name).write_text("n\n1", encoding=encoding)
+        said = {"encoding": encoding} if node is write_csv else {}
+        for number in (2, 3):
+            await run(node, {"rows": [[number]], "path": name}, mode="append", **said)
+        wanted = "n\n1\n2\n3\n" if node is write_csv else "n\n1\n[2]\n[3]\n"
+        assert (data / name).read_text(encoding=encoding) == wanted
 
 
 async def test_many_rows_come_back_as_they_were(run: Run) -> None:

@@ -5,11 +5,13 @@ import signal
 import stat
 import subprocess
 import sys
+import threading
 from collections.abc import Awaitable, Callable, Iterator
 from pathlib import Path
 from typing import Any, TypeAlias
 
 import pytest
+from flownodes_files import saving
 from flownodes_files.roots import Place
 from flownodes_files.saving import Mode, save
 from flownodes_files.write import write
@@ -195,7 +197,7 @@ def test_an_attempt_that_was_given_up_does_not_replace_what_a_later_one_wrote(da
     first: Any = _Attempt(1)
     place = Place(path="a", root=str(data), parts=("a",))
 
-    def slow(_: bool) -> Iterator[bytes]:
+    def slow(_: bytes) -> Iterator[bytes]:
         yield b"old"
         save_text(data, "new", "overwrite", 2)
         yield b"er"
@@ -211,6 +213,35 @@ def test_a_cancelled_attempt_writes_nothing(data: Path, mode: Mode) -> None:
     with pytest.raises(FatalNodeError):
         save_text(data, "late", mode, 1, cancelled=True)
     assert [path.read_text() for path in data.iterdir()] in ([], [""])
+
+
+def test_an_attempt_that_is_cancelled_at_its_very_end_writes_nothing(data: Path) -> None:
+    ctx: Any = _Attempt(1)
+
+    def content(_: bytes) -> Iterator[bytes]:
+        yield b"late"
+        ctx.cancelled = True
+
+    with pytest.raises(FatalNodeError):
+        save(ctx, Place(path="a", root=str(data), parts=("a",)), content, mode="overwrite")
+    assert contents(data) == []
+
+
+def test_nodes_that_append_to_one_file_take_turns(data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    is_waiting = threading.Event()
+    monkeypatch.setattr(saving.time, "sleep", lambda _: is_waiting.set())
+    other = threading.Thread(target=save_text, args=(data, "other", "append", 1))
+    ctx: Any = _Attempt(1)
+
+    def content(_: bytes) -> Iterator[bytes]:
+        yield b"one "
+        other.start()
+        assert is_waiting.wait(10)
+        yield b"after the "
+
+    save(ctx, Place(path="a", root=str(data), parts=("a",)), content, mode="append")
+    other.join()
+    assert (data / "a").read_text() == "one after the other"
 
 
 KILLED = """

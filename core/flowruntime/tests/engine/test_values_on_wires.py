@@ -33,7 +33,15 @@ async def number(x: float) -> float:
     return x
 
 
-NODES = [*ALL, text, perhaps, number]
+@node(
+    "local.all_numbers", inputs=(Port(name="xs", schema={"type": "array", "items": {"type": "number"}}, multiple=True),)
+)
+async def all_numbers(xs: list[float]) -> int:
+    """Count numbers."""
+    return len(xs)
+
+
+NODES = [*ALL, text, perhaps, number, all_numbers]
 
 
 def problems_of(document: dict[str, Any]) -> list[tuple[str, str, str]]:
@@ -104,12 +112,6 @@ async def test_what_an_expression_or_the_execution_brings_is_looked_at_when_the_
     assert (await run(workflow({"n": "number"}), {"x": [1]})).error["code"] == "input.schema"
 
 
-@node("local.all_numbers", inputs=(Port(name="xs", schema={"type": "array", "items": {"type": "number"}}, multiple=True),))
-async def all_numbers(xs: list[float]) -> int:
-    """Count numbers."""
-    return len(xs)
-
-
 async def test_a_port_of_several_values_is_compared_with_the_list_of_them_and_its_error_names_three_wires() -> None:
     nodes = {f"p{place}": {"node_type": "perhaps", "config": {"value": 1}} for place in range(5)}
     wires = [f"{name}.result -> n.xs" for name in nodes]
@@ -118,7 +120,7 @@ async def test_a_port_of_several_values_is_compared_with_the_list_of_them_and_it
     assert (await run(document)).node_outputs["n"] == {"result": 5}
     result = await run(workflow({**nodes, "p3": "perhaps", "n": "all_numbers"}, *wires))
     assert result.error["message"].endswith(
-        "in the input of port 'xs' at '/3', which comes by p0.result → n.xs, p1.result → n.xs, p2.result → n.xs, …."
+        "of port 'xs' at '/3', which comes by p0.result → n.xs, p1.result → n.xs, p2.result → n.xs and more."
     )
     assert problems_of(workflow({"t": "text", "n": "all_numbers"}, "t.result -> n.xs")) == [
         ("error", "connection.cannot_fit", "/connections/0")

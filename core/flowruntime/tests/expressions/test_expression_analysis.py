@@ -210,6 +210,8 @@ def test_an_expression_over_data_may_name_anything(text: str) -> None:
         ("${{ vars.a }}", "This field takes a bare expression: leave out ${{ and }}."),
         ("vars.a ? 'x' : 'y'", "See https://jmespath.org for the syntax."),
         ("vars.", "See https://jmespath.org for the syntax."),
+        ("join(', (', [vars.a", "Close the '[' at column 12."),
+        ("length(vars.a[0]", "Close the '(' at column 6."),
         ("!vars.a", "Put the path into parentheses: !(a.b)."),
         ("vars.list[?!active.since]", "Put the path into parentheses: !(a.b)."),
     ],

@@ -170,13 +170,15 @@ async def test_a_loop_that_is_resumed_is_made_anew_without_being_wrapped_again(
                 break
     assert seen == ["enter control.loop 1", "done", "enter local.waiting 1", "done"]
     seen.clear()
-    async with Runtime(db, name="one", nodes=NODES, registry=registry) as runtime:
+    async with Runtime(db, nodes=NODES, registry=registry) as runtime:
+        await runtime.resume(execution_id)
         woken = 0
         async for event in runtime.follow(execution_id):
             woken += isinstance(event, NodeWoken)
             if isinstance(event, WorkflowResumed) or (isinstance(event, NodeWaiting) and woken):
                 runtime.signal(execution_id, "go")
         result = await runtime.wait(execution_id)
+    assert (result.status, result.error) == ("succeeded", None)
     assert result.node_outputs["loop"]["results"] == [{"inner": {"result": "woken"}}] * 2
     assert seen == ["enter local.waiting 1", "done"] * 3
 

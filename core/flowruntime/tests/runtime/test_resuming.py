@@ -17,6 +17,7 @@ from flowcore.events import (
     ExecutionId,
     NodeCancelled,
     NodeCompleted,
+    NodeFailed,
     NodeInterrupted,
     NodeStarted,
     NodeWaiting,
@@ -218,6 +219,32 @@ async def test_what_was_interrupted_and_cannot_begin_again_before_a_stop_is_canc
     result, log = await ended(database)
     assert result.status == "failed"
     assert [(event.node_id, event.attempt) for event in log if isinstance(event, NodeCancelled)] == [("g", 1)]
+
+
+async def test_what_ran_inside_of_what_was_stopped_gets_its_end(database: Path) -> None:
+    inner = workflow({"a": "nap", "b": "nap"})
+    document = workflow({"f": "fail"})
+    document["nodes"].append({"id": "s", "node_type": "control.subflow", "config": {"workflow": inner}})
+    inside: Any = (("s", None, 1),)
+    failed = NodeFailed(0, BEGAN_US, TOP, "f", 1, {"code": "x", "message": "x", "retryable": False}, "stop", 1.0, None)
+    cancelled = NodeCancelled(0, BEGAN_US, inside, "a", 1, "the workflow failed at node 'f'", None)
+    running = [started("f"), started("s"), started("a", path=inside), started("b", path=inside)]
+    leave(database, document, numbered(begun(), *running, failed, cancelled))
+    result, log = await ended(database)
+    assert result.status == "failed"
+    assert [event.node_id for event in log if isinstance(event, NodeCancelled)] == ["a", "b", "s"]
+
+
+async def test_a_loop_whose_time_was_over_fails_though_its_items_were_cancelled_already(database: Path) -> None:
+    config = {"mode": "times", "times": 1, "on_item_error": "collect", "body": workflow({"a": "nap", "b": "nap"})}
+    loop = {"id": "l", "node_type": "control.loop", "config": config, "timeout_ms": 1000}
+    inside: Any = (("l", 0, 1),)
+    cancelled = NodeCancelled(0, BEGAN_US + 1_000_000, inside, "a", 1, "'l' failed", None)
+    running = [started("l"), started("a", path=inside), started("b", path=inside)]
+    leave(database, {"name": "loop", "nodes": [loop]}, numbered(begun(), *running, cancelled))
+    result, log = await ended(database, clock=ManualClock(BEGAN_US + 2_000_000, autojump=True))
+    assert (result.status, result.error["code"]) == ("failed", "node.timeout")
+    assert [event.node_id for event in log if isinstance(event, NodeCancelled)] == ["a", "b"]
 
 
 async def test_somebody_who_wanted_it_to_end_while_nobody_ran_it_gets_that(database: Path) -> None:

@@ -124,7 +124,9 @@ def test_replacements_are_followed_to_the_last_and_circles_end() -> None:
         versioned("t.x", replaces=("t.y",), deprecation=Deprecation(since="1", use="t.y")),
         versioned("t.y", replaces=("t.x",), deprecation=Deprecation(since="1", use="t.x")),
     )
-    assert upgraded(document({"node_type": "t.x"}), circle).problems == ()
+    text = document({"node_type": "t.x"})
+    made = upgraded(text, circle)
+    assert (made.text, made.changes, made.problems) == (text, (), ())
 
 
 def test_tagged_values_that_stay_keep_their_form() -> None:

@@ -17,7 +17,7 @@ from flownodes_files.faults import told
 from flownodes_files.globs import crosses_folders, matches
 from flownodes_files.media_types import media_type_of
 from flownodes_files.opening import details_of, open_folder
-from flownodes_files.roots import Place, Roots, allowed_roots
+from flownodes_files.roots import Place, Roots, allowed_roots, is_of_system
 from flownodes_files.saving import stop_if_cancelled
 
 __all__ = ["list_files"]
@@ -142,6 +142,8 @@ class _Walk:
                         self.unspeakable += 1
                         continue
                     relative = prefix + entry.name
+                    if is_of_system(os.path.join(self._place.real, relative)):  # noqa: PTH118 - text
+                        continue
                     one = self._look(entry, relative)
                     if one is not None:
                         yield one

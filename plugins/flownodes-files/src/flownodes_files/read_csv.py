@@ -129,13 +129,15 @@ def _row(record: list[str], names: list[str] | None, lines: Lines, ragged: str) 
 
 
 def _require_different(names: list[str], what: str) -> None:
+    seen: set[str] = set()
     for name in names:
-        if names.count(name) > 1:
+        if name in seen:
             raise FatalNodeError(
                 f"{what} has two columns called {name!r}.",
                 code="files.csv_columns",
                 remedy="Give them different names with `columns`.",
             )
+        seen.add(name)
 
 
 def _require_as_many(named: list[str] | None, columns: list[str] | None, what: str) -> None:

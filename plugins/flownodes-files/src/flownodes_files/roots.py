@@ -11,7 +11,7 @@ from typing import Annotated, Final
 from flowruntime.authoring import FatalNodeError, OperatorSettings, operator_settings
 from msgspec import Meta, Struct
 
-__all__ = ["Place", "Roots", "allowed_roots"]
+__all__ = ["Place", "Roots", "allowed_roots", "is_of_system"]
 
 #: Where files are not files, whatever the operator allows: reading and writing them does things.
 _NO_FILES: Final = ("/proc", "/sys", "/dev")
@@ -57,7 +57,7 @@ class Roots:
             folder = Path(settings.folder)
             given = [os.path.normpath(folder / Path(root).expanduser()) for root in said]
         else:
-            given = [] if settings.serves_others else [str(Path.cwd())]
+            given = [] if settings.serves_others else _working_folder()
         self._given = given
         self.real = [os.path.realpath(root) for root in given]
 
@@ -86,7 +86,7 @@ class Roots:
         root = self._root_of(real, self.real)
         if root is None:
             raise self._refused(path, real)
-        if any(_is_below(real, folder) for folder in _NO_FILES) and not _is_below(real, _MEMORY):
+        if is_of_system(real):
             raise FatalNodeError(
                 f"{path!r} belongs to the system and is no file.",
                 code="files.not_a_file",
@@ -126,6 +126,15 @@ def allowed_roots() -> Roots:
     return Roots(operator_settings("files", FilesSettings))
 
 
+def is_of_system(real: str) -> bool:
+    """Whether an absolute path without links is one where files are not files.
+
+    >>> is_of_system("/proc/self/mem"), is_of_system("/dev/shm/a"), is_of_system("/devices")
+    (True, False, False)
+    """
+    return any(_is_below(real, folder) for folder in _NO_FILES) and not _is_below(real, _MEMORY)
+
+
 def _is_below(path: str, folder: str) -> bool:
     """Whether an absolute path is the folder or in it.
 
@@ -133,3 +142,10 @@ def _is_below(path: str, folder: str) -> bool:
     (True, False, True)
     """
     return path == folder or path.startswith(folder.rstrip("/") + "/")
+
+
+def _working_folder() -> list[str]:
+    try:
+        return [str(Path.cwd())]
+    except FileNotFoundError:  # it was removed under us
+        return []

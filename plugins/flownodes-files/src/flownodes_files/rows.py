@@ -8,13 +8,24 @@ from typing import Annotated, Any, Final, NotRequired, TypeAlias, TypedDict
 from flowruntime.authoring import Blob, BlobWriter, Context, FatalNodeError, Value
 from msgspec import Meta
 
+from flownodes_files.encodings import encode, without_mark
 from flownodes_files.roots import allowed_roots
 from flownodes_files.saving import Content, Mode, checked, save
 
-__all__ = ["MAX_ROWS_BYTES", "Limit", "RowsWritten", "Skip", "gather", "hand_out", "require_dialect", "require_rows"]
+__all__ = [
+    "MAX_ROWS_BYTES",
+    "Limit",
+    "RowsWritten",
+    "Skip",
+    "gather",
+    "hand_out",
+    "line_break_before",
+    "require_dialect",
+    "require_rows",
+]
 
-#: How much text the rows of one call may have in all, 64 MiB.
-MAX_ROWS_BYTES: Final = 64 * 1024 * 1024
+#: How much JSON the rows of one call may be, about 16 MiB.
+MAX_ROWS_BYTES: Final = 16 * 1024 * 1024
 
 Limit: TypeAlias = Annotated[Annotated[int, Meta(ge=1, le=1_000_000)], "How many rows are given at most."]
 Skip: TypeAlias = Annotated[
@@ -41,12 +52,18 @@ def gather(rows: Iterator[Value], limit: int, what: str) -> tuple[list[Value], b
         size += _size(row)
         if size > MAX_ROWS_BYTES:
             raise FatalNodeError(
-                f"The first {len(taken):,} rows of {what} have more than {MAX_ROWS_BYTES:,} bytes.",
+                f"Rows of {what} come to more than {MAX_ROWS_BYTES:,} bytes of JSON, after {len(taken):,} of them.",
                 code="files.too_large",
                 remedy="Lower `limit`, and go on with `skip`.",
             )
         taken.append(row)
     return taken, False
+
+
+def line_break_before(end: bytes, encoding: str) -> bytes:
+    """What has to be written before the first row: a line break where the file ends without one."""
+    line_break = encode("\n", without_mark(encoding))
+    return b"" if not end or end.endswith(line_break) else line_break
 
 
 def hand_out(
@@ -65,7 +82,7 @@ def hand_out(
         size = save(ctx, place, content, mode=mode, make_folders=make_folders)
         return {"count": count, "path": place.real, "size": size}
     with BlobWriter(media_type=media_type) as writer:
-        for part in checked(ctx, content(True)):  # noqa: FBT003 - the one argument there is
+        for part in checked(ctx, content(b"")):
             writer.write(part)
         return {"count": count, "content": writer.finish()}
 
@@ -91,9 +108,14 @@ def require_rows(rows: Any, what: str) -> list[Value]:
     )
 
 
-def _size(row: Value) -> int:
-    if isinstance(row, dict):
-        return sum(len(value) if isinstance(value, str) else _size(value) for value in row.values())
-    if isinstance(row, list):
-        return sum(map(_size, row))
-    return len(row) if isinstance(row, str) else 8
+def _size(value: Value) -> int:
+    """About how long the value is as JSON.
+
+    >>> _size({"name": "Ada"}), _size([1, "ab"])
+    (16, 14)
+    """
+    if isinstance(value, str):
+        return len(value) + 3
+    if isinstance(value, dict):
+        return 2 + sum(len(key) + 4 + _size(inner) for key, inner in value.items())
+    return 2 + sum(map(_size, value)) if isinstance(value, list) else 7

@@ -6,6 +6,7 @@ import errno
 import fcntl
 import os
 import stat
+import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from typing import BinaryIO, Final, Literal, TypeAlias
@@ -19,12 +20,16 @@ from flownodes_files.roots import Place
 __all__ = ["Content", "Mode", "checked", "move_new", "save", "stop_if_cancelled", "told_missing"]
 
 Mode: TypeAlias = Literal["create", "overwrite", "append"]
-#: Makes what is to be written; told whether it goes to the beginning of a file.
-Content: TypeAlias = Callable[[bool], Iterable[bytes]]
+#: Makes what is to be written; told the last bytes, 4 at most, of what stands before it. None do at a beginning.
+Content: TypeAlias = Callable[[bytes], Iterable[bytes]]
 
 _NEW: Final = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 _APPEND: Final = os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC
 _PART_BYTES: Final = 64 * 1024
+#: As many as a line break may have.
+_END_BYTES: Final = 4
+#: How long a thread sleeps between two looks whether it is its turn.
+_TURN_SECONDS: Final = 0.02
 
 
 def save(ctx: Context, place: Place, content: Content, *, mode: Mode, make_folders: bool = False) -> int:
@@ -112,7 +117,7 @@ def _replace(ctx: Context, place: Place, folder: int, content: Content, *, may_e
         with os.fdopen(descriptor, "wb") as writer:
             if before is not None:
                 os.fchmod(descriptor, stat.S_IMODE(before.st_mode) & 0o777)
-            for part in checked(ctx, content(True)):  # noqa: FBT003 - the one argument there is
+            for part in checked(ctx, content(b"")):
                 writer.write(part)
             writer.flush()
             os.fsync(descriptor)
@@ -147,10 +152,11 @@ def _append(ctx: Context, place: Place, folder: int, content: Content) -> int:
     descriptor = os.open(place.name, _APPEND, 0o666, dir_fd=folder)
     with os.fdopen(descriptor, "ab", buffering=0) as writer:
         require_file(os.fstat(descriptor), place)
-        fcntl.flock(descriptor, fcntl.LOCK_EX)  # appending nodes take turns; given back when it is closed
+        _take_turn(ctx, descriptor)
         start = os.fstat(descriptor).st_size
+        end = os.pread(descriptor, _END_BYTES, max(start - _END_BYTES, 0))
         try:
-            for part in checked(ctx, content(start == 0)):
+            for part in checked(ctx, content(end)):
                 _write_all(writer, part)
             os.fsync(descriptor)
         except BaseException:
@@ -160,6 +166,18 @@ def _append(ctx: Context, place: Place, folder: int, content: Content) -> int:
     if before is None:
         _sync_folder(folder)
     return size
+
+
+def _take_turn(ctx: Context, descriptor: int) -> None:
+    """Wait until no other node appends to the file; the turn ends when the descriptor is closed."""
+    while True:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            stop_if_cancelled(ctx)
+            time.sleep(_TURN_SECONDS)
+        else:
+            return
 
 
 def _write_all(writer: BinaryIO, part: bytes) -> None:

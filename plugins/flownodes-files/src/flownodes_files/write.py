@@ -73,8 +73,8 @@ def write(
     """Write the file."""
     place = allowed_roots().locate(path, change=True)
 
-    def parts(is_beginning: bool) -> Iterable[bytes]:  # noqa: FBT001 - `save` calls it
-        return _parts(content, format, indent, encoding if is_beginning else without_mark(encoding))
+    def parts(end: bytes) -> Iterable[bytes]:
+        return _parts(content, format, indent, without_mark(encoding) if end else encoding)
 
     size = save(ctx, place, parts, mode=mode, make_folders=make_folders)
     return {"path": place.real, "size": size}

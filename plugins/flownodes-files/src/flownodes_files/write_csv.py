@@ -12,7 +12,7 @@ from flowruntime.authoring import Context, FatalNodeError, Value, node
 from msgspec import Meta
 
 from flownodes_files.encodings import encode, without_mark
-from flownodes_files.rows import RowsWritten, hand_out, require_dialect, require_rows
+from flownodes_files.rows import RowsWritten, hand_out, line_break_before, require_dialect, require_rows
 from flownodes_files.saving import Mode
 
 __all__ = ["write_csv"]
@@ -87,10 +87,11 @@ def write_csv(
         guards=guard_formulas,
     )
 
-    def content(is_beginning: bool) -> Iterator[bytes]:  # noqa: FBT001 - `save` calls it
+    def content(end: bytes) -> Iterator[bytes]:
+        yield line_break_before(end, encoding)
         later = without_mark(encoding)
-        used = encoding if is_beginning else later
-        for text in table.texts(listed, with_header=header and is_beginning):
+        used = later if end else encoding
+        for text in table.texts(listed, with_header=header and not end):
             yield encode(text, used)
             used = later
 

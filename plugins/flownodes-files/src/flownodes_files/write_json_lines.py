@@ -8,7 +8,7 @@ from typing import Annotated, Any, Final
 from flowcore.values import write_json
 from flowruntime.authoring import Context, node
 
-from flownodes_files.rows import RowsWritten, hand_out, require_rows
+from flownodes_files.rows import RowsWritten, hand_out, line_break_before, require_rows
 from flownodes_files.saving import Mode
 
 __all__ = ["write_json_lines"]
@@ -46,7 +46,8 @@ def write_json_lines(
     """Write the values."""
     listed = require_rows(rows, "values")
 
-    def content(_: bool) -> Iterator[bytes]:  # noqa: FBT001 - `save` calls it
+    def content(end: bytes) -> Iterator[bytes]:
+        yield line_break_before(end, "utf-8")
         for start in range(0, len(listed), _ROWS_AT_ONCE):
             yield "".join(write_json(row) + "\n" for row in listed[start : start + _ROWS_AT_ONCE]).encode()
 

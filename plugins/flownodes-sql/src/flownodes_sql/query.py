@@ -36,7 +36,7 @@ _STREAMED: Final = frozenset({"SELECT", "WITH", "VALUES", "TABLE"})
     outputs=[
         Port(
             name="rows",
-            schema={"type": ["array", "object"]},
+            schema={"type": ["array", "object"], "items": {"type": "object"}},
             description="The rows as objects by column, or a Blob of JSON lines, as `format` says.",
         ),
         Port(name="row_count", schema={"type": "integer"}, description="How many they are."),

@@ -69,7 +69,8 @@ def _fit(source: NodePorts, from_port: str, target: NodePorts, to_port: str) -> 
     if is_any(schema):
         return None
     if port.multiple:
-        listed: Any = {"type": "array", "items": schema}
+        # When a value comes at all, it is in the list.
+        listed: Any = {"type": "array", "items": schema, "minItems": 1}
         schema = listed
     fit = compare(schema, port.schema)
     return FITS if fit.answer == "fits" else fit

@@ -307,8 +307,8 @@ class WorkflowBuilder:
         """The document, equal to the one that its JSON is read to.
 
         Raises WorkflowInvalid with all that only the whole can show: inputs that nothing fills, expressions that refer
-        to nodes that are not there, circles through them. Its notes say at which lines the faulty parts were made. May be
-        called again after more was added.
+        to nodes that are not there, circles through them. Its notes say at which lines the faulty parts were made.
+        May be called again after more was added.
         """
         document = self._whole()
         checked = check_workflow(document, self._registry, self._schemas)

@@ -25,7 +25,7 @@ class Lines:
         self._made[pointer] = (frame.f_code.co_filename, frame.f_lineno)
 
     def notes(self, problems: Iterable[Problem]) -> list[str]:
-        """For each part with an error, where it was made: `/nodes/3 was made at flow.py, line 12.`"""
+        """A sentence for each part with an error, such as `/nodes/3 was made at flow.py, line 12.`, in their order."""
         parts = dict.fromkeys(_part(problem.pointer) for problem in problems if problem.severity == "error")
         return [
             f"{part} was made at {self._made[part][0]}, line {self._made[part][1]}."

@@ -17,6 +17,8 @@ _LONGEST_SHOWN: Final = 200
 _WORD: Final = re.compile(r"""[^\s.,:"'`\[\](){}|&=!<>@*+/%]+""")
 _NAME: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _PLAIN_PATH: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]*(\.[A-Za-z_][A-Za-z0-9_]*)*")
+#: What is quoted, and brackets.
+_BRACKET: Final = re.compile(r"""'(?:\\.|[^'\\])*'|"(?:\\.|[^"\\])*"|`(?:\\.|[^`\\])*`|[()\[\]{}]""", re.DOTALL)
 _NUMBER: Final = re.compile(r"-?\d+(\.\d+)?")
 _PATH_BEFORE: Final = re.compile(r"""(?:(?:"[^"]*"|\w+)\.)+$""")
 
@@ -111,6 +113,8 @@ def _remedy(text: str, column: int) -> str:
         return f"This field takes a bare expression: leave out {OPEN} and }}}}."
     if name := _unquoted_name(text, column):
         return name
+    if column >= len(text) and (opened := _open_bracket(text)) is not None:
+        return f"Close the {text[opened]!r} at column {opened}."
     rest = text[column:]
     if number := _NUMBER.match(rest):
         return f"Write the number in backticks: `{number[0]}`."
@@ -121,6 +125,17 @@ def _remedy(text: str, column: int) -> str:
     if rest[:1] in ("'", '"', "`"):
         return "Close what is quoted: 'text', \"name\" or `JSON`; fields are written with a dot."
     return "See https://jmespath.org for the syntax."
+
+
+def _open_bracket(text: str) -> int | None:
+    """The column of the last bracket that is not closed."""
+    opened: list[int] = []
+    for found in _BRACKET.finditer(text):
+        if found[0] in "([{":
+            opened.append(found.start())
+        elif found[0] in ")]}" and opened:
+            opened.pop()
+    return opened[-1] if opened else None
 
 
 def _unquoted_name(text: str, column: int) -> str | None:

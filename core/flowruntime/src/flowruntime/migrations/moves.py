@@ -123,6 +123,18 @@ def _replacement(type_id: str, types: TypeVersions) -> NodeType | None:
 
 
 def _successor(node_type: NodeType, types: TypeVersions) -> NodeType | None:
+    """What replaces an installed type; nothing when the replacements lead back to it."""
+    found = further = _named_successor(node_type, types)
+    seen = {node_type.id}
+    while further is not None:
+        if further.id in seen:
+            return None
+        seen.add(further.id)
+        further = _named_successor(further, types)
+    return found
+
+
+def _named_successor(node_type: NodeType, types: TypeVersions) -> NodeType | None:
     if node_type.deprecation is None or node_type.deprecation.use is None:
         return None
     target = types.get(node_type.deprecation.use)

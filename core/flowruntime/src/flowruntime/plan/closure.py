@@ -225,5 +225,5 @@ def _origin(drafted: Drafted, index: int, port: str) -> str:
     named = list(islice(wires, _MOST_NAMED + 1))
     if not named:
         return ""
-    more = ", …" if len(named) > _MOST_NAMED else ""
+    more = " and more" if len(named) > _MOST_NAMED else ""
     return f", which comes by {', '.join(named[:_MOST_NAMED])}{more}"

@@ -66,8 +66,8 @@ def draft_node(
 
     None when a schema of the type is none.
     """
+    what = "a config schema"
     try:
-        what = "a config schema"
         schema = schemas.get(node_type.config_schema)
         for port in node_type.inputs.ports:
             what = f"a schema of the input port {port.name!r}"

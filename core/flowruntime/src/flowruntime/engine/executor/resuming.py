@@ -19,7 +19,14 @@ from flowcore.values import Value
 
 from flowruntime.authoring import Container, Context
 from flowruntime.engine.attempt import ExecutionRun, Surroundings, resolve
-from flowruntime.engine.executor.containing import Opened, advance, new_child, stop_children, tell_end
+from flowruntime.engine.executor.containing import (
+    Opened,
+    advance,
+    container_due,
+    new_child,
+    stop_children,
+    tell_end,
+)
 from flowruntime.engine.executor.frames import Frame
 from flowruntime.engine.executor.limits import took_too_long
 from flowruntime.engine.executor.past import MAX_INTERRUPTIONS, MAX_RECOVERIES, DocumentPast, ExecutionPast
@@ -95,6 +102,10 @@ def go_on_from(execution: Executor, resumption: Resumption) -> None:
         execution.enqueue(frame)
     for frame in reversed(list(top.walk())):  # the innermost ones first: their ends are their containers' business
         for opened in list(frame.opened.values()):
+            if opened.deadline_us <= now_us and opened.failure is None and frame.machine.stopped is None:
+                # This may stand in the log already, as cancelled nodes, before what comes of them is told.
+                container_due(execution, opened, opened.deadline_us)
+                continue
             if opened.failure is not None:
                 stop_children(execution, opened)
             advance(execution, opened)
@@ -152,7 +163,9 @@ async def _reopen(  # noqa: PLR0917 - called in one place
     opened = frame.opened[index] = Opened(frame, index, container, ctx, started_us)
     frame.machine.contain(index)
     opened.deadline_us = execution.now() + frame.machine.plan.nodes[index].timeout_us - used_us
-    while opened.failure is None and frame.machine.stopped is None:
+    # Children of a document that was stopped since began before that, and are to get their ends.
+    stopped, frame.machine.stopped = frame.machine.stopped, None
+    while opened.failure is None:
         try:
             while len(opened.children) < container.concurrency:
                 child = container.next()
@@ -173,6 +186,7 @@ async def _reopen(  # noqa: PLR0917 - called in one place
         if not over:
             break
         tell_end(opened, min(over, key=lambda child: children[child.item].last_seq))
+    frame.machine.stopped = stopped
     run.is_silent = False
 
 
