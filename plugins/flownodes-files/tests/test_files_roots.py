@@ -138,6 +138,15 @@ async def test_links_inside_lead_where_they_say(run: Run, data: Path) -> None:
     assert (data / "real" / "a.txt").read_text() == "new"
 
 
+async def test_what_is_written_outside_is_not_even_looked_at(run: Run, data: Path, outside: Path) -> None:
+    (data / "a").write_text("inside")
+    (outside / "back").symlink_to(data / "a")
+    for path in (f"{outside}/back", "../database/back", f"{outside}/nothing"):
+        with pytest.raises(FatalNodeError) as raised:
+            await run(read, {"path": path})
+        assert raised.value.code == "files.outside"
+
+
 async def test_a_root_may_be_a_link_and_be_named_either_way(node_harness: NodeHarness, data: Path) -> None:
     (data / "a").write_text("inside")
     root = data.parent / "alias"

@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Any, TypeAlias
 
 import pytest
-from flownodes_files import saving
 from flownodes_files.roots import Place
 from flownodes_files.saving import Mode, save
 from flownodes_files.write import write
@@ -229,7 +228,7 @@ def test_an_attempt_that_is_cancelled_at_its_very_end_writes_nothing(data: Path)
 
 def test_nodes_that_append_to_one_file_take_turns(data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     is_waiting = threading.Event()
-    monkeypatch.setattr(saving.time, "sleep", lambda _: is_waiting.set())
+    monkeypatch.setattr("time.sleep", lambda _: is_waiting.set())
     other = threading.Thread(target=save_text, args=(data, "other", "append", 1))
     ctx: Any = _Attempt(1)
 

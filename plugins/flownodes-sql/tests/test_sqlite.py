@@ -8,11 +8,13 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
+import anyio
 import pytest
-from flowcore.errors import FatalNodeError, NodeError, WorkflowInvalid
+from flowcore.errors import ExecutionError, FatalNodeError, NodeError, WorkflowInvalid
 from flowcore.values import Blob
 from flownodes_sql.execute import Execute
 from flownodes_sql.query import Query
+from flownodes_sql.transaction import Transaction
 from flowruntime.testing import NodeHarness, NodeRun
 
 INJECTIONS = ["'; DROP TABLE people; --", "1 OR 1=1", "' OR ''='", "\\'; DELETE FROM people", ":name", "%(name)s", "?"]
@@ -229,12 +231,56 @@ async def test_the_idempotency_key_is_a_parameter_by_itself(database: Database) 
 
 
 async def test_a_running_statement_ends_when_it_is_cancelled(database: Database) -> None:
-    endless = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT count(*) AS n FROM n"
-    config = {"url": database.url, "statement": endless}
-    async with database.harness.open(Query, config) as opened:
-        running = await opened.start({})
-        running.cancel()
-        with pytest.raises(Exception, match="cancel"):
-            await running.ended()
-        # The instance is as good as before: its one connection is free again.
-    assert await database.rows("SELECT 1 AS one") == [{"one": 1}]
+    await database.execute("INSERT INTO people (name) VALUES ('Ada')")
+    endless = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n, people) SELECT count(*) AS c FROM n"
+    other = sqlite3.connect(database.file, isolation_level=None, timeout=0)
+
+    def is_read() -> bool:
+        """Nobody can have a file to himself while somebody reads it."""
+        try:
+            other.execute("BEGIN EXCLUSIVE")
+        except sqlite3.OperationalError:
+            return True
+        other.execute("ROLLBACK")
+        return False
+
+    with contextlib.closing(other):
+        async with database.harness.open(Query, {"url": database.url, "statement": endless}) as opened:
+            running = await opened.start({})
+            with anyio.fail_after(20):
+                while not is_read():  # noqa: ASYNC110 - nothing tells when a statement has begun
+                    await anyio.sleep(0.005)
+            running.cancel()
+            with pytest.raises(ExecutionError):
+                await running.ended(limit_seconds=5)
+            assert not is_read()
+
+
+async def test_several_statements_are_one_transaction(node_harness: NodeHarness, database: Database) -> None:
+    statements = [
+        "INSERT INTO people (name) VALUES (:name)",
+        "UPDATE people SET more = :more WHERE name = :name RETURNING id, more",
+        "INSERT INTO people (name) VALUES (:second)",
+        "SELECT count(*) AS n FROM people",
+    ]
+    config = {"url": database.url, "statements": statements}
+    parameters = {"name": "'; --", "more": [1], "second": "Grace"}
+    ran = await node_harness.run(Transaction, {"parameters": parameters}, config)
+    assert ran.outputs["results"] == [
+        {"row_count": 1, "rows": []},
+        {"row_count": 1, "rows": [{"id": 1, "more": "[1]"}]},
+        {"row_count": 1, "rows": []},
+        {"row_count": 1, "rows": [{"n": 2}]},
+    ]
+    with pytest.raises(FatalNodeError) as raised:
+        await node_harness.run(Transaction, {"parameters": {**parameters, "name": "new"}}, config)
+    assert raised.value.code == "sql.constraint"
+    assert await database.rows("SELECT count(*) AS n FROM people") == [{"n": 2}]
+
+
+async def test_each_statement_of_a_transaction_takes_no_expression(node_harness: NodeHarness) -> None:
+    config = {"url": "sqlite://", "statements": ["SELECT 1", "SELECT '${{ vars.x }}'"]}
+    with pytest.raises(WorkflowInvalid) as raised:
+        await node_harness.run(Transaction, {}, config)
+    problem = next(problem for problem in raised.value.problems if problem.code == "config.constant")
+    assert problem.pointer.endswith("/config/statements/1")

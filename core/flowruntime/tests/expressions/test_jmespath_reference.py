@@ -249,7 +249,16 @@ EXPRESSIONS = st.recursive(
 
 
 def differs_on_purpose(text: str, data: Any) -> bool:
-    """Whether jmespath breaks where it orders a text and a number, which gives null by the specification and here."""
+    """Whether jmespath breaks where it orders a text and a number, which gives null by the specification and here.
+
+    Or whether the expression is one like `!a.b`, which jmespath takes for `(!a).b`: null whatever the data, so that
+    it is refused here.
+    """
+    try:
+        analyse(text, None)
+    except ExpressionError as fault:
+        if fault.remedy.startswith("Put the path into parentheses"):
+            return True
     try:
         jmespath.search(text, data)
     except TypeError as error:

@@ -1,4 +1,4 @@
-"""The part of the pack's nodes that lives longer than an attempt: their statement and their database."""
+"""The part of the pack's nodes that lives longer than an attempt: their statements and their database."""
 
 from __future__ import annotations
 
@@ -18,20 +18,21 @@ __all__ = ["Connected"]
 
 
 class Connected(Node):
-    """A node with a statement of its own and a pool of connections."""
+    """A node with statements of its own and a pool of connections."""
 
     #: Whether it changes databases.
     writes: bool
 
-    def __init__(self, statement: Statement) -> None:
-        self.statement = statement
+    def __init__(self, statements: tuple[Statement, ...]) -> None:
+        self.statements = statements
         self.kind: Kind = "sqlite"
         self._database: Database | None = None
 
     @classmethod
     def create(cls, config: Mapping[str, Any]) -> Self:
-        """Read the statement, which has no expressions, but may have what is written to have none."""
-        return cls(read_statement(config["statement"].replace("$${{", "${{")))
+        """Read the statements, which have no expressions, but may have what is written to have none."""
+        written = [config["statement"]] if "statement" in config else config["statements"]
+        return cls(tuple(read_statement(text.replace("$${{", "${{")) for text in written))
 
     async def initialize(self, ctx: InstanceContext) -> None:
         """Make the pool; nothing is connected yet. Raises FatalNodeError for a URL that is none or not allowed."""

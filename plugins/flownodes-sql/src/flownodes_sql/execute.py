@@ -2,29 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any, Final
-
 from flowruntime.authoring import Context, Port, Value, node
-from sqlalchemy import Connection
 
 from flownodes_sql.connected import Connected
-from flownodes_sql.database import Job
-from flownodes_sql.failures import DatabaseError, commit_unknown, failure, is_lost
-from flownodes_sql.parameters import bound
-from flownodes_sql.rows import Limits, RowList
+from flownodes_sql.rows import Limits
 from flownodes_sql.settings import ExecuteConfig
+from flownodes_sql.writing import KEY, Step, write
 
 __all__ = ["Execute"]
-
-#: The parameter that is there by itself: the same in every attempt.
-_KEY: Final = "idempotency_key"
-#: How many sets of values go to the driver at a time.
-_BATCH: Final = 1000
-
-
-#: Statements after which SQLite knows a rowid.
-_INSERTS: Final = frozenset({"INSERT", "REPLACE"})
 
 
 @node(
@@ -103,48 +88,14 @@ class Execute(Connected):
         With the code `sql.commit_unknown` something may have been.
         """
         config: ExecuteConfig = ctx.config
+        (statement,) = self.statements
         given = ctx.inputs.get("parameters")
-        key = {_KEY: ctx.idempotency_key}
+        key = {KEY: ctx.idempotency_key}
         if isinstance(given, list):
-            sets = [self.statement.values(key | item, f"'parameters/{i}'") for i, item in enumerate(given)]
+            sets = [statement.values(key | item, f"'parameters/{i}'") for i, item in enumerate(given)]
         else:
-            sets = [self.statement.values(key | (given or {}))]
-        repeatable = _KEY in self.statement.names
-
+            sets = [statement.values(key | (given or {}))]
         limits = Limits(max_rows=config.max_rows, max_bytes=config.max_bytes)
-
-        def work(connection: Connection, job: Job[dict[str, Value]]) -> dict[str, Value]:
-            transaction = connection.begin()
-            outputs = self._execute(connection, sets, RowList(limits), job.check)
-            job.check()
-            try:
-                transaction.commit()
-            except DatabaseError as error:
-                if not is_lost(error):
-                    raise
-                raise failure(error) if repeatable else commit_unknown() from None
-            return outputs
-
-        return await self.database.run(work)
-
-    def _execute(
-        self, connection: Connection, sets: list[dict[str, Any]], rows: RowList, check: Callable[[], None]
-    ) -> dict[str, Value]:
-        """Execute for each set: one by one when that gives rows, else in batches once that is known."""
-        count, at, batch = 0, 0, 1
-        while at < len(sets):
-            check()
-            values = [bound(one, self.bind) for one in sets[at : at + batch]]
-            at += len(values)
-            with connection.execute(self.statement.clause, values if len(values) > 1 else values[0]) as result:
-                if result.returns_rows:
-                    taken = len(rows.rows)
-                    rows.take(result, check)
-                    count += len(rows.rows) - taken
-                else:
-                    count += max(0, result.rowcount)  # -1: the statement counts nothing
-                    batch = _BATCH
-        last_id = None
-        if self.kind == "sqlite" and count and self.statement.verb in _INSERTS:
-            last_id = connection.exec_driver_sql("SELECT last_insert_rowid()").scalar_one()
-        return {"row_count": count, "rows": rows.rows, "last_id": last_id}
+        work = write([Step(statement=statement, sets=sets)], bind=self.bind, limits=limits)
+        (done,) = await self.database.run(work)
+        return {"row_count": done.row_count, "rows": done.rows, "last_id": done.last_id}

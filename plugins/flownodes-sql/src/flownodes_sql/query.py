@@ -89,14 +89,15 @@ class Query(Connected):
     async def execute(self, ctx: Context) -> dict[str, Value]:
         """Ask, and take the rows. Raises NodeError with a code of `sql.…`."""
         config: QueryConfig = ctx.config
-        values = self.statement.values(ctx.inputs.get("parameters") or {})
-        streamed = self.statement.verb in _STREAMED
+        (statement,) = self.statements
+        values = statement.values(ctx.inputs.get("parameters") or {})
+        streamed = statement.verb in _STREAMED
 
         limits = Limits(max_rows=config.max_rows, max_bytes=config.max_bytes, truncate=config.on_more == "truncate")
 
         def work(connection: Connection, job: Job[dict[str, Value]]) -> dict[str, Value]:
             with connection.execute(
-                self.statement.clause, bound(values, self.bind), execution_options={"stream_results": streamed}
+                statement.clause, bound(values, self.bind), execution_options={"stream_results": streamed}
             ) as result:
                 return _taken(result, limits, config.format, job.check)
 

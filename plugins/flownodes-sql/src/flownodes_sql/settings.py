@@ -7,7 +7,7 @@ from typing import Annotated, Final, Literal, TypeAlias
 from flowruntime.authoring import Secret
 from msgspec import Meta, Struct
 
-__all__ = ["MAX_BYTES", "MAX_ROWS", "ExecuteConfig", "QueryConfig", "RowsFormat"]
+__all__ = ["MAX_BYTES", "MAX_ROWS", "ExecuteConfig", "QueryConfig", "RowsFormat", "TransactionConfig"]
 
 #: How many rows a node gives, when its config does not say it.
 MAX_ROWS: Final = 10_000
@@ -35,6 +35,7 @@ _Statement: TypeAlias = Annotated[
         extra_json_schema={"x-constant": _ADVICE},
     ),
 ]
+_OneOfMany: TypeAlias = Annotated[str, Meta(min_length=1, extra_json_schema={"x-constant": _ADVICE})]
 _PoolSize: TypeAlias = Annotated[
     int,
     Meta(
@@ -96,6 +97,28 @@ class ExecuteConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     max_rows: Annotated[
         _MaxRows,
         Meta(description="How many rows RETURNING may give; more undo everything and fail the node. null: all."),
+    ] = MAX_ROWS
+    max_bytes: _MaxBytes = MAX_BYTES
+    pool_size: _PoolSize = 5
+    connect_timeout_ms: _ConnectTimeout = 10_000
+    lock_timeout_ms: _Lock = None
+
+
+class TransactionConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What `sql.transaction` does, and how much it gives back."""
+
+    url: _Url
+    statements: Annotated[
+        list[_OneOfMany],
+        Meta(
+            min_length=1,
+            description="SQL statements, in their order. Values have the form `:name` in them and come from "
+            "`parameters`; expressions cannot stand in them.",
+        ),
+    ]
+    max_rows: Annotated[
+        _MaxRows,
+        Meta(description="How many rows they may give together; more undo everything and fail the node. null: all."),
     ] = MAX_ROWS
     max_bytes: _MaxBytes = MAX_BYTES
     pool_size: _PoolSize = 5

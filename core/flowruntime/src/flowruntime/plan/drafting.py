@@ -8,6 +8,7 @@ from typing import Any, TypeAlias
 
 from flowcore.errors import FatalNodeError, Problem
 from flowcore.nodes import NodeType
+from flowcore.packs import LOCAL_NAMESPACE
 from flowcore.schemas import ANY_SCHEMA, X_CONSTANT, X_EXPRESSION, X_STATIC, X_WORKFLOW, fields_marked
 from flowcore.validation import Reference
 from flowcore.values import pointer_of, show
@@ -174,7 +175,7 @@ def _no_expressions(
             yield Problem(
                 code="config.constant",
                 pointer=pointer + place,
-                message=f"{str(steps[-1])!r} takes no expressions: values must not become part of it.",
+                message=f"{place[1:]!r} takes no expressions: values must not become part of it.",
                 remedy=str(advice),
             )
 
@@ -214,9 +215,12 @@ def _checker(
 
 
 def _broken_type(node: WorkflowNode, node_type: NodeType, pointer: str, fault: str) -> Problem:
+    own = node_type.namespace == LOCAL_NAMESPACE
     return Problem(
         code="node_type.schema",
         pointer=f"{pointer}/node_type",
         message=f"The type {node_type.id!r} of node {node.id!r} has {fault}.",
-        remedy=f"Update the pack {node_type.namespace!r}, or report this to its authors.",
+        remedy=f"Correct what {node_type.implementation} declares."
+        if own
+        else f"Update the pack {node_type.namespace!r}, or report this to its authors.",
     )
