@@ -175,6 +175,23 @@ async def test_who_answered_retry_need_not_answer_again_when_the_process_is_gone
     assert CALLS == [(TOP, 2)]
 
 
+@pytest.mark.parametrize(("answer", "status"), [("value", "succeeded"), ("fail", "failed")])
+async def test_an_answer_holds_when_the_process_is_gone_before_anything_came_of_it(
+    database: Path, answer: Any, status: str
+) -> None:
+    leave(database, ALONE, numbered(begun(), started("p")))
+    _, log = await answered(database, (answer, 5 if answer == "value" else None))
+    cut = next(event.seq for event in log if isinstance(event, NodeWoken))
+    leave(database, ALONE, log[:cut], execution_id="two")
+    async with on(database) as runtime:
+        await runtime.resume("two")
+        with anyio.fail_after(30):
+            result = await runtime.wait_for_rest("two")
+        assert result is not None
+        assert result.status == status
+    assert CALLS == []
+
+
 async def test_it_is_asked_for_again_after_a_further_interruption(database: Path) -> None:
     leave(database, ALONE, numbered(begun(), started("p")))
     _, log = await answered(database, ("retry", None))

@@ -34,4 +34,5 @@ def read_execution_inputs(value: Json, pointer: str = "") -> tuple[dict[str, Any
         )
     if problems:
         return {}, tuple(problems)
-    return untag_object(inputs, pointer, problems), tuple(sort_problems(problems.told()))
+    plain = untag_object(inputs, pointer, problems)
+    return plain, tuple(sort_problems(problems.told())) if problems else ()

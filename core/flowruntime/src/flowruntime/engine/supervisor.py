@@ -173,12 +173,13 @@ class Supervisor:
                     # Short runs one after the other would never let the loop have its turn.
                     self._inline_nodes = 0
                     await anyio.lowlevel.checkpoint()
-            result = await _until_over(executor)
+            if executor.result is None:
+                await _until_over(executor)
         except BaseException:
             executor.cancel()
             await self._wait_shielded(executor)
             raise
-        return result
+        return executor.result  # type: ignore[return-value] # there is one now
 
     async def _wait_shielded(self, executor: Executor) -> None:
         """Wait for the end whoever cancels the caller, which takes no longer than the grace of running attempts."""
@@ -204,7 +205,7 @@ class Supervisor:
         while executor is not None and not executor.over:
             if executor.awaits_answer:
                 return True
-            await executor.rested.wait()
+            await executor.ended.wait()
         if executor is not None and executor.lost is not None:
             raise executor.lost
         return False

@@ -125,7 +125,7 @@ class Journal:
         `named` are the workflows that it may run by name; `recovery` and `once` as in `Change`. Raises StoreError when
         the store cannot be used.
         """
-        change = Change(execution_id, [first], workflow, named, status="pending", recovery=recovery, once=once)
+        change = Change(execution_id, [first], workflow, named, 0, "pending", None, recovery, once)
         log: ExecutionLog
         if self.store.blocking:
             if self.owner is None or self._writer is None:

@@ -148,7 +148,8 @@ class Closure:
                     or (node.inputs and has_expression(node.inputs.get(port.name)))
                 ):
                     schema = self.schemas.get(port.schema)
-                    origin = _origin(drafted, index, port.name)
+                    # With a fixed input beside connections, only the run knows what it was.
+                    origin = "" if port.name in node.inputs else _origin(drafted, index, port.name)
                     checked.setdefault(index, {})[port.name] = replace(schema, origin=origin) if origin else schema
         return checked
 

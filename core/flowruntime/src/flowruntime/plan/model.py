@@ -119,6 +119,8 @@ class Plan:
     group_sizes: tuple[int, ...]
     #: Nodes without arrows, in document order.
     starts: tuple[int, ...]
+    #: Of those, the ones with required ports that only the execution inputs can fill, and these ports.
+    asking: tuple[tuple[int, tuple[str, ...]], ...]
     #: Nodes that nothing follows, in document order.
     ends: tuple[int, ...]
     #: Nodes whose type is a trigger, in document order: one at most of them fires.

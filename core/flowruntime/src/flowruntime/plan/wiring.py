@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any, Final
@@ -129,6 +129,7 @@ class _Wiring:
             racing_followers=tuple([tuple(self.racing.get(index, ())) for index in numbers]),
             group_sizes=tuple(self.group_sizes),
             starts=tuple([index for index in numbers if self.need[index] == 0]),
+            asking=tuple(_asking(nodes)),
             ends=tuple([index for index in numbers if not self.plain[index] and index not in self.racing]),
             triggers=tuple([node.index for node in nodes if node.node_type.trigger]),
             max_parallel_nodes=settings.max_parallel_nodes or sys.maxsize,
@@ -252,3 +253,11 @@ def _plain_wires(
             return None
         plain.append((wire.port, wire.sources[0].node, wire.sources[0].port))
     return tuple(plain)
+
+
+def _asking(nodes: Sequence[PlannedNode]) -> Iterator[tuple[int, tuple[str, ...]]]:
+    for node in nodes:
+        if node.required and node.from_inputs != () and node.skipped_because is None:
+            ports = tuple(sorted(port for port in node.required if port not in node.document.inputs))
+            if ports:
+                yield node.index, ports

@@ -13,13 +13,12 @@ from typing import TYPE_CHECKING
 
 from flowcore.documents import write_workflow
 from flowcore.values import write_json
-from flowcore.workflows import Workflow
 
 from flowruntime.authoring import Secret
 from flowruntime.engine.attempt import Instances
 from flowruntime.plan import Checked, Plan, require_plan
 from flowruntime.registry import Registry
-from flowruntime.runtime.documents import Document
+from flowruntime.runtime.documents import Document, name_of
 
 if TYPE_CHECKING:
     from flowruntime.hooks.wrapping import AttemptWrappers
@@ -68,24 +67,29 @@ class PlanCache:
 
     def get(self, document: Document) -> CompiledWorkflow:
         """The compiled workflow; it counts as used until `release`. Raises WorkflowInvalid."""
-        known = self._given.get(_key(document)) if isinstance(document, str | bytes | Workflow) else None
-        compiled = known[1] if known is not None else self._compile(document)
-        if not isinstance(document, dict):  # a dict may have changed since
-            self._keep(document, compiled)
+        key = None if isinstance(document, dict) else _key(document)  # a dict may have changed since
+        known = self._given.get(key) if key is not None else None
+        if known is not None:
+            compiled = known[1]
+            self._given.move_to_end(key)
+        else:
+            compiled = self._compile(document)
+            if key is not None:
+                self._keep(key, document, compiled)
         if compiled.kept:
             self._workflows.move_to_end(compiled.content)
         compiled.users += 1
         return compiled
 
-    def names(self, document: Document) -> frozenset[str]:
-        """The workflows that a document runs by name, if it was compiled before: they may have changed since."""
-        if isinstance(document, dict):
-            return frozenset()
-        known = self._given.get(_key(document))
+    def is_at_hand(self, document: Document) -> bool:
+        """Whether nothing needs to be looked up in the library: no name is given, and none that may have changed."""
+        known = None if isinstance(document, dict) else self._given.get(_key(document))
         if known is not None:
-            return known[1].plan.names
+            return not known[1].plan.names
+        if name_of(document) is not None:
+            return False
         checked = self._checked.get(id(document))
-        return frozenset() if checked is None or checked.workflow is not document else checked.names
+        return checked is None or checked.workflow is not document or not checked.names
 
     def remember(self, plan: Plan) -> None:
         """Running `plan.workflow` will need no second check."""
@@ -122,10 +126,8 @@ class PlanCache:
     def _instances(self, plan: Plan) -> Instances:
         return Instances(plan, self._registry, self._secrets, self.wrappers)
 
-    def _keep(self, document: Document, compiled: CompiledWorkflow) -> None:
-        key = _key(document)
+    def _keep(self, key: Hashable, document: Document, compiled: CompiledWorkflow) -> None:
         self._given[key] = (document, compiled)
-        self._given.move_to_end(key)
         if len(self._given) > self._kept:
             self._given.popitem(last=False)
 

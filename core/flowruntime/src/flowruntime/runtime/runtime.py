@@ -110,6 +110,7 @@ class Runtime:
         self._plugging = Plugging(self.registry)
         #: By network policy.
         self._http: dict[str, httpx.AsyncClient] = {}
+        self._http_client = self._client_for(net)
         self._tasks: anyio.abc.TaskGroup | None = None
 
     async def __aenter__(self) -> Self:
@@ -189,7 +190,10 @@ class Runtime:
         cancels the execution. Raises WorkflowInvalid with all problems of document and inputs.
         """
         self._require_tasks()
-        executor = await self._begin(document, inputs, trigger)
+        if self._plans.is_at_hand(document):
+            executor = self._create(document, inputs, trigger)
+        else:
+            executor = await self._begin(document, inputs, trigger)
         result = await self._supervisor.run(executor)
         if executor.log.is_blocking:
             await executor.log.until_durable(executor.log.seq)
@@ -315,7 +319,7 @@ class Runtime:
     async def _begin(self, document: Document, inputs: Mapping[str, Value] | None, trigger: str | None) -> Executor:
         """`_create` for a document or a name, with the library as it is now."""
         name = name_of(document)
-        if name is None and not self._plans.names(document):
+        if name is None and self._plans.is_at_hand(document):
             return self._create(document, inputs, trigger)
         if self._store.blocking:
             seen = await anyio.to_thread.run_sync(self.workflows.look, name)
@@ -349,10 +353,10 @@ class Runtime:
                 fired=fired,
                 on_end=self._on_end(compiled, is_error_workflow=origin is not None),
                 origin=origin_of(plan, fired, origin, self._net),
-                named=self.workflows.documents(plan.names),
+                named=self.workflows.documents(plan.names) if plan.names else None,
                 version=version,
                 recovery=self.name,
-                http=self._client_for(self._net),
+                http=self._http_client,
             )
         except BaseException:
             self._plans.release(compiled)

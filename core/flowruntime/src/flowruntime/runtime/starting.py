@@ -23,7 +23,7 @@ def read_inputs(plan: Plan, inputs: Mapping[str, Value] | None, schemas: SchemaC
     if schema is not None and not problems:
         given = with_defaults(schema, given)
         problems.extend(schemas.get(schema).problems(given, "", "inputs"))
-    if not problems:
+    if not problems and plan.asking:
         problems.extend(_unfilled(plan, given))
     if problems:
         message = f"The inputs do not fit workflow {plan.workflow.id!r}: {problems[0].message}"
@@ -67,13 +67,10 @@ def origin_of(plan: Plan, fired: int | None, cause: dict[str, Any] | None, net: 
 
 def _unfilled(plan: Plan, given: Mapping[str, Value]) -> Iterable[Problem]:
     """Required ports of starting nodes that the execution inputs were to fill and do not."""
-    for index in plan.starts:
+    for index, ports in plan.asking:
         node = plan.nodes[index]
-        if node.skipped_because is not None or node.from_inputs == ():
-            continue
-        fixed = node.document.inputs
-        for port in sorted(node.required):
-            if port not in given and port not in fixed:
+        for port in ports:
+            if port not in given:
                 yield Problem(
                     code="inputs.missing",
                     pointer="",

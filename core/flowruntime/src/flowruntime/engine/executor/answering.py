@@ -17,7 +17,7 @@ from flowruntime.plan.model import PlannedNode
 if TYPE_CHECKING:
     from flowruntime.engine.executor.executor import Executor
 
-__all__ = ["answered", "same_place"]
+__all__ = ["answered", "go_on_as_answered", "same_place"]
 
 
 def answered(execution: Executor, frame: Frame, index: int, answer: Answer, value: Value) -> None:
@@ -25,12 +25,18 @@ def answered(execution: Executor, frame: Frame, index: int, answer: Answer, valu
 
     Raises ExecutionError, and nothing has happened, for a value that its ports cannot give.
     """
-    machine = frame.machine
-    outputs = _outputs(machine.plan.nodes[index], value) if answer == "value" else {}
-    started_us = machine.first_started_us.get(index, execution.now())
-    frame.recorder.answered(index, answer, value)
     if answer == "value":
-        frame.recorder.completed(index, outputs, started_us)
+        _outputs(frame.machine.plan.nodes[index], value)
+    frame.recorder.answered(index, answer, value)
+    go_on_as_answered(execution, frame, index, answer, value)
+
+
+def go_on_as_answered(execution: Executor, frame: Frame, index: int, answer: Answer, value: Value) -> None:
+    """Record what comes of an answer that stands in the log. Raises ExecutionError as `answered` does."""
+    machine = frame.machine
+    started_us = machine.first_started_us.get(index, execution.now())
+    if answer == "value":
+        frame.recorder.completed(index, _outputs(machine.plan.nodes[index], value), started_us)
     elif answer == "fail":
         raised = FatalNodeError(
             "The node began once and must not begin again; somebody answered that it failed.",

@@ -71,8 +71,8 @@ class Executor:
         "log",
         "lost",
         "now",
+        "over",
         "past",
-        "rested",
         "result",
         "runnable",
         "schemas",
@@ -113,13 +113,13 @@ class Executor:
         self.spare: Worker | None = None
         self.limit_ms = top.machine.plan.workflow.settings.max_execution_time_ms or DEFAULT_EXECUTION_TIME_MS
         self.times = Timetable(self._on_time, watchdog, started_us + round(self.limit_ms * 1000))
-        #: What the execution came to, once it has ended; `ended` rings then.
+        #: Whether the execution has ended, or does not run here any more; `ended` rings then.
+        self.over = False
+        #: What it came to, once it has ended.
         self.result: ExecutionResult | None = None
         self.ended = Bell()
         #: Why the execution does not run here any more, though it has not ended.
         self.lost: StoreError | None = None
-        #: Rings when nothing runs, and nothing will unless somebody answers.
-        self.rested = Bell()
         #: What the log says of an execution that began elsewhere, until it goes on here.
         self.past: Resumption | None = None
         top.run.shared.later = self._held
@@ -128,11 +128,6 @@ class Executor:
     def workflow(self) -> Workflow:
         """The document that is run."""
         return self.top.run.workflow
-
-    @property
-    def over(self) -> bool:
-        """Whether the execution has ended, or does not run here any more."""
-        return self.result is not None or self.lost is not None
 
     @property
     def awaits_answer(self) -> bool:
@@ -311,7 +306,7 @@ class Executor:
         if self.log.is_blocking:
             self.log.rest()
         if self.awaits_answer:
-            self.rested.ring()
+            self.ended.ring()  # for those who wait for that, too
 
     def before_pause(self) -> None:
         """Look at what need not be looked at for every node; the loop gets its turn next."""
@@ -331,7 +326,7 @@ class Executor:
         machine = frame.machine
         if machine.skips:
             frame.recorder.skips()
-        if self.over or not machine.finished or frame.is_left:
+        if self.over or not machine.finished or (frame.owner is not None and frame.is_left):
             return
         if may_begin_again(self, frame):
             begin_again(self, frame)
@@ -385,9 +380,10 @@ class Executor:
 
     def _complete(self, broken: ErrorObject | None = None) -> None:
         frame, log = self.top, self.log
-        for below in frame.walk():
-            below.recorder.end_waiting(below.why_stopped)
-            below.recorder.end_running(below.why_stopped)
+        if frame.opened or frame.machine.has_unfinished:
+            for below in frame.walk():
+                below.recorder.end_waiting(below.why_stopped)
+                below.recorder.end_running(below.why_stopped)
         status: FinalStatus = "failed"
         outputs, error = None, broken
         if broken is None:
@@ -413,6 +409,6 @@ class Executor:
         self.runnable.clear()
         self.times.close()
         self.top.run.shared.later = None
+        self.over = True
         self.ended.ring()
-        self.rested.ring()
         self._on_end(self)

@@ -7,14 +7,18 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Iterator
-from typing import Final
+from typing import Any, Final
 
 from flowcore.events import (
     Event,
     ExecutionId,
+    NodeCancelled,
+    NodeCompleted,
     NodeEvent,
+    NodeFailed,
     NodeInterrupted,
     NodeStarted,
+    NodeWoken,
     Path,
     WorkflowCompleted,
     WorkflowResumed,
@@ -58,6 +62,7 @@ class ExecutionPast:
         "_documents",
         "_is_active",
         "active_us",
+        "answers",
         "interruptions",
         "recoveries",
         "started",
@@ -75,6 +80,8 @@ class ExecutionPast:
         #: How often it was taken up since anything came of it.
         self.recoveries = 0
         self.interruptions: Counter[_Key] = Counter()
+        #: What was answered of parked nodes, by path and node, while nothing has come of it.
+        self.answers: dict[tuple[Path, str], Any] = {}
         self._documents: dict[Path, DocumentPast] = {(): self.top}
         self._at_us = 0
         self._is_active = False
@@ -110,6 +117,10 @@ class ExecutionPast:
         return self.interruptions[_key(path, node_id)]
 
     def _take(self, event: Event, path: Path) -> None:
+        if isinstance(event, NodeWoken) and event.reason == "answer":
+            self.answers[path, event.node_id] = event.value
+        elif self.answers and isinstance(event, NodeStarted | NodeCompleted | NodeFailed | NodeCancelled):
+            self.answers.pop((path, event.node_id), None)
         if isinstance(event, NodeInterrupted):
             self.interruptions[_key(event.path, event.node_id)] += 1
         elif not isinstance(event, NodeStarted | NodeEvent):

@@ -19,6 +19,7 @@ from flowcore.values import Value
 
 from flowruntime.authoring import Container, Context
 from flowruntime.engine.attempt import ExecutionRun, Surroundings, resolve
+from flowruntime.engine.executor.answering import go_on_as_answered
 from flowruntime.engine.executor.containing import (
     Opened,
     advance,
@@ -94,8 +95,7 @@ def go_on_from(execution: Executor, resumption: Resumption) -> None:
             for index in _running(frame):
                 frame.recorder.cancelled(index, frame.why_stopped)
         else:
-            for index in _running(frame):
-                frame.recorder.interrupted(index)
+            _interrupt(execution, past, frame)
             _set_times(execution, frame)
         if frame.machine.skips and frame.restart_at_us is None:
             frame.recorder.skips()
@@ -238,6 +238,29 @@ class _Replayed(ExecutionRun):
 def _running(frame: Frame) -> list[int]:
     """Nodes whose attempts were running, containers that go on left out."""
     return [index for index in frame.machine.nodes_with(RUNNING) if index not in frame.opened]
+
+
+def _interrupt(execution: Executor, past: ExecutionPast, frame: Frame) -> None:
+    """Record what became of the attempts that were running."""
+    for index in _running(frame):
+        if _is_answered(execution, past, frame, index):
+            continue
+        if frame.machine.stopped is None:
+            frame.recorder.interrupted(index)
+        else:  # by an answer
+            frame.recorder.cancelled(index, frame.why_stopped)
+
+
+def _is_answered(execution: Executor, past: ExecutionPast, frame: Frame, index: int) -> bool:
+    """Whether the log ends between an answer and what comes of it; then that is recorded now."""
+    told = past.answers.get((frame.path, frame.machine.plan.nodes[index].id))
+    if told is None:
+        return False
+    try:
+        go_on_as_answered(execution, frame, index, told["answer"], told.get("value"))
+    except ExecutionError:  # its ports are others by now: it is asked for again
+        return False
+    return True
 
 
 def _set_times(execution: Executor, frame: Frame) -> None:

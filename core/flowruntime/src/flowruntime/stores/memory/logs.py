@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Final
 
 from flowcore.errors import StoreError
-from flowcore.events import Event, ExecutionId, WorkflowCompleted
+from flowcore.events import Event, ExecutionId
 from flowcore.executions import Status
 from flowcore.workflows import Workflow
 
@@ -24,6 +24,7 @@ class Log:
 
     __slots__ = (
         "cancel_requested",
+        "ended_us",
         "events",
         "first_seq",
         "named",
@@ -37,11 +38,13 @@ class Log:
         "workflow",
     )
 
-    def __init__(self, workflow: Workflow, first: Event, named: Mapping[str, Workflow]) -> None:
+    def __init__(self, workflow: Workflow, events: Sequence[Event], named: Mapping[str, Workflow]) -> None:
         self.workflow = workflow
         self.named = named
-        self.started_us = first.at_us
-        self.events: list[Event] = []
+        self.started_us = events[0].at_us
+        #: When it ended.
+        self.ended_us: int | None = None
+        self.events = list(events)
         self.first_seq = 1
         self.status: Status = "pending"
         self.owner = 0
@@ -55,12 +58,6 @@ class Log:
     def seq(self) -> int:
         """The latest event."""
         return self.first_seq + len(self.events) - 1
-
-    @property
-    def ended_us(self) -> int | None:
-        """When it ended."""
-        last = self.events[-1]
-        return last.at_us if isinstance(last, WorkflowCompleted) else None
 
     def is_held(self, token: int) -> bool:
         """Whether this is the token of the lease, or of the one under which the execution ended.
@@ -123,12 +120,10 @@ class Logs:
                 del self.seen[oldest.once]
 
     def shorten(self, log: Log) -> None:
-        """Drop the oldest events of one that runs and has grown beyond the ring."""
-        if len(log.events) > self.ring_events:
-            # In steps, which keeps this cheap.
-            share = self.ring_events // 8
-            del log.events[:share]
-            log.first_seq += share
+        """Drop the oldest events of one that runs and has grown beyond the ring: in steps, which keeps this cheap."""
+        share = self.ring_events // 8
+        del log.events[:share]
+        log.first_seq += share
 
 
 def _unknown(execution_id: ExecutionId) -> StoreError:

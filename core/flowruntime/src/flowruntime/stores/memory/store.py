@@ -8,7 +8,7 @@ from itertools import islice
 
 from flowcore.contracts import Change, Claim, ExecutionRecord, ExecutionSummary, Owner, Page, Registered
 from flowcore.errors import StoreError
-from flowcore.events import Event, ExecutionId, WorkflowCompleted
+from flowcore.events import ExecutionId, WorkflowCompleted
 from flowcore.executions import Status
 from flowcore.workflows import Workflow
 
@@ -56,7 +56,18 @@ class MemoryStore:
 
     def commit(self, changes: Sequence[Change]) -> list[StoreError | None]:
         """Keep several changes, one after the other."""
-        return [self._keep(change) for change in changes]
+        refusals: list[StoreError | None] = []
+        for change in changes:
+            try:
+                if change.workflow is None:
+                    self._go_on(change)
+                else:
+                    self._begin(change, change.workflow)
+            except StoreError as error:
+                refusals.append(error)
+            else:
+                refusals.append(None)
+        return refusals
 
     def read(self, execution_id: ExecutionId, after: int = 0, limit: int = 1000) -> Page:
         """Events with a greater seq, as far as the ring still has them."""
@@ -98,16 +109,6 @@ class MemoryStore:
         """The execution that was created for this."""
         return self._logs.seen.get((scope, key))
 
-    def _keep(self, change: Change) -> StoreError | None:
-        try:
-            if change.workflow is None:
-                self._go_on(change)
-            else:
-                self._begin(change, change.workflow)
-        except StoreError as error:
-            return error
-        return None
-
     def _begin(self, change: Change, workflow: Workflow) -> None:
         execution_id, events, owner = change.execution_id, change.events, change.owner or 0
         if not events or events[0].seq != 1:
@@ -118,17 +119,19 @@ class MemoryStore:
             self._leases.check(owner)
         if execution_id in self._logs.all:
             raise exists(execution_id)
-        log = Log(workflow, events[0], change.named or {})
+        log = Log(workflow, events, change.named or {})
         log.owner, log.recovery, log.once = owner, change.recovery, change.once
         if owner:
             log.token, log.status = 1, change.status
         self._logs.add(execution_id, log)
-        self._extend(execution_id, log, events)
+        if len(events) > 1:
+            self._extended(execution_id, log)
 
     def _go_on(self, change: Change) -> None:
         execution_id, events = change.execution_id, change.events
         log = self._logs.get(execution_id)
-        if not log.is_held(change.token):
+        # Without an owner it was never claimed, as nearly all executions of this store.
+        if (log.owner or change.token or log.token) and not log.is_held(change.token):
             raise is_lost(execution_id)
         if log.ended_us is not None:
             if events:
@@ -140,16 +143,17 @@ class MemoryStore:
         if change.answers:
             self.requests.answer(execution_id, change.answers)
         if events:
-            self._extend(execution_id, log, events)
+            log.events.extend(events)
+            self._extended(execution_id, log)
 
-    def _extend(self, execution_id: ExecutionId, log: Log, events: Sequence[Event]) -> None:
-        log.events.extend(events)
-        last = events[-1]
+    def _extended(self, execution_id: ExecutionId, log: Log) -> None:
+        last = log.events[-1]
         if isinstance(last, WorkflowCompleted):
             log.status = last.status
+            log.ended_us = last.at_us
             self.requests.refuse_waiting(execution_id, last.status)
             self._logs.end(execution_id, log)
-        else:
+        elif len(log.events) > self._logs.ring_events:
             self._logs.shorten(log)
 
     # --- leases -------------------------------------------------------------------------------------
