@@ -147,7 +147,8 @@ class WorkflowInvalid(FlowError):  # noqa: N818 - it says what the workflow is
             more = f" (and {len(errors) - 1} more)" if len(errors) > 1 else ""
             place = f" at {errors[0].pointer}" if errors[0].pointer else ""
             message = f"The workflow is not valid{place}: {errors[0].message}{more}"
-        super().__init__(message)
+        # Of a single error, as a builder raises, its own remedy says more.
+        super().__init__(message, remedy=(errors[0].remedy or None) if len(errors) == 1 else None)
 
     def to_json(self) -> dict[str, Any]:
         """The error with all its problems."""

@@ -321,6 +321,45 @@ def test_what_only_the_whole_can_show_is_refused_by_build() -> None:
     assert refused(lambda: builder().build()).problems[0].code == "document.empty"
 
 
+@pytest.mark.parametrize(
+    ("wrong", "code", "words"),
+    [
+        (lambda flow: flow.input("a", {"type": "strin"}), "document.schema", "The schema of the input 'a'"),
+        (lambda flow: flow.input("a", {"$ref": "https://example.org/a"}), "document.schema", "another document"),
+        (lambda flow: flow.input("a", {"type": "object", "properties": 5}), "document.schema", "'/properties'"),
+        (lambda flow: flow.var("a", holding_itself()), "json.depth", "holds itself"),
+        (lambda flow: WorkflowBuilder(""), "document.empty", "'name' must not be empty"),
+        (lambda flow: WorkflowBuilder("w", id=5), "document.type", "'id' must be a string"),  # type: ignore[arg-type]
+        (lambda flow: flow.add("http.request", metod="GET"), "config.unknown_key", "Did you mean 'method'?"),
+    ],
+)
+def test_what_is_said_about_the_whole_is_refused_at_once_with_its_remedy(wrong: Any, code: str, words: str) -> None:
+    error = refused(lambda: wrong(builder()))
+    assert error.problems[0].code == code
+    assert words in str(error)
+
+
+def holding_itself() -> list[Any]:
+    made: list[Any] = []
+    made.append(made)
+    return made
+
+
+def test_an_input_may_refer_to_one_that_is_declared_later() -> None:
+    flow = pipeline()
+    flow.input("copy", {"$ref": "#/properties/first"})
+    error = refused(lambda: flow.build())  # noqa: PLW0108 - as below
+    assert error.problems[0].code == "document.schema"
+    flow.input("first", {"type": "integer"})
+    assert flow.build().inputs["properties"]["copy"] == {"$ref": "#/properties/first"}  # type: ignore[index]
+
+
+def test_nodes_are_no_ports() -> None:
+    flow, a, b = two()
+    with pytest.raises(TypeError, match="takes two ports, and got <node 'request'"):
+        flow.connect(a, b)
+
+
 def test_an_error_of_build_says_at_which_lines_the_faulty_parts_were_made() -> None:
     flow = builder()
     flow.add("debug.log", id="fine", inputs={"message": 1})

@@ -162,3 +162,15 @@ def test_a_checked_port_stands_so_in_the_catalog_and_comes_back() -> None:
     problems: list[Any] = []
     assert Port.read(port.to_json(), "", problems) == port
     assert problems == []
+
+
+@pytest.mark.parametrize("place", ["inputs", "outputs"])
+async def test_what_expressions_nest_too_deep_fails_before_anybody_gets_it(place: str) -> None:
+    deep: Any = 1
+    for _ in range(60):
+        deep = [deep]
+    made = {"value": "${{ [[[[[[input.deep]]]]]] }}"}
+    nodes = {"g": {"node_type": "free", "inputs": made}} if place == "inputs" else {"g": "give"}
+    result = await run({**workflow(nodes), **({"outputs": made} if place == "outputs" else {})}, {"deep": deep})
+    assert (result.status, result.error["code"]) == ("failed", "expression.not_a_value")
+    assert (await run({**workflow(nodes), "outputs": made}, {"deep": 1})).status == "succeeded"

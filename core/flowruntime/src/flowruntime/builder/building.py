@@ -26,6 +26,8 @@ __all__ = ["WorkflowBuilder"]
 
 #: What only the whole document can show: other nodes and connections may still come.
 _NOT_YET: Final = frozenset({"node.route_unused", "port.required", "reference.unknown_node"})
+#: What the constructor says.
+_HEAD: Final = frozenset({"/description", "/id", "/name"})
 
 
 class WorkflowBuilder:
@@ -71,6 +73,9 @@ class WorkflowBuilder:
         self._triggers: list[dict[str, Any]] = []
         self._settings: dict[str, Any] = {}
         self._lines = Lines()
+        checked = check_workflow({**self._document, "nodes": []}, self._registry, self._schemas)
+        if faults := [problem for problem in checked.problems if problem.pointer in _HEAD]:
+            raise WorkflowInvalid(faults)
 
     # --- nodes -----------------------------------------------------------------------------------------
 
@@ -178,6 +183,9 @@ class WorkflowBuilder:
         after a branch.
         """
         place = len(self._connections)
+        for given in (source, target):
+            if not isinstance(given, PortHandle):
+                raise TypeError(f"connect takes two ports, and got {given!r}; write node.port.")
         for handle in (source.node, target.node):
             if self._handles.get(handle.id) is not handle:
                 _refuse(
@@ -221,7 +229,19 @@ class WorkflowBuilder:
         """
         if name in self._inputs:
             _refuse("inputs.duplicate", "/inputs", f"The input {name!r} is declared already.", "Choose another name.")
-        self._inputs[name] = self._plain(schema, f"inputs/properties{pointer_of(name)}")
+        plain = self._plain(schema, f"inputs/properties{pointer_of(name)}")
+        # What it refers to may be declared later: then `build` looks at it.
+        if "'$ref': '#" not in repr(plain):
+            try:
+                self._schemas.get(plain)
+            except ValueError as error:
+                _refuse(
+                    "document.schema",
+                    f"/inputs/properties{pointer_of(name)}",
+                    f"The schema of the input {name!r} is no JSON Schema 2020-12: {error}.",
+                    "Correct it: {'type': 'string'} is a simple one.",
+                )
+        self._inputs[name] = plain
         if required:
             self._required.append(name)
         return f"${{{{ input.{quoted(name)} }}}}"
@@ -394,7 +414,12 @@ class WorkflowBuilder:
 
     def _plain(self, value: Any, place: str) -> Any:
         """A copy of a value that nobody else can change. Raises WorkflowInvalid for what is no JSON."""
-        plain = _copied(value)
+        try:
+            plain = _copied(value)
+        except RecursionError:
+            _refuse(
+                "json.depth", f"/{place}", "The value holds itself, or is nested too deeply.", "Hand on a part of it."
+            )
         try:
             check_value(plain)
         except NotAValue as error:
