@@ -158,6 +158,7 @@ class Driver:
     def record_skips(self) -> None:
         while self.machine.skips:
             node, why = self.machine.skips[0]
+            assert why is not None  # there are no nodes here that must not run twice
             self.events.append(NodeSkipped(self.seq, 0, TOP, self.plan.nodes[node].id, 0, why))
             self.machine.skipped(node)
 

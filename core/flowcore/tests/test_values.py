@@ -398,3 +398,33 @@ def test_kinds_are_named_in_the_words_of_json() -> None:
     assert [kind_of(value) for value in values] == [
         *("null", "a boolean", "a number", "a number", "a string", "an array", "an object", "Blob"),
     ]
+
+
+def test_a_value_that_shares_its_parts_over_and_over_is_refused_at_once() -> None:
+    value: Any = {"a": 1}
+    for _ in range(60):
+        value = {"left": value, "right": value}
+    with pytest.raises(NotAValue) as caught:
+        check_value(value)
+    assert caught.value.code == "json.too_large"
+
+
+def test_a_shared_part_is_as_deep_as_where_it_stands_deepest() -> None:
+    shared: Any = [[]]
+    for _ in range(40):
+        shared = [shared]
+    rows: Any = [[number] for number in range(200_001)]  # so many that parts are remembered
+    check_value([shared, rows, [[shared]]])
+    deep: Any = shared
+    for _ in range(23):
+        deep = [deep]
+    with pytest.raises(NotAValue) as caught:
+        check_value([rows, shared, [deep]])
+    assert caught.value.code == "json.too_deep"
+
+
+def test_a_large_value_whose_parts_are_its_own_is_one() -> None:
+    check_value([[number, "x"] for number in range(200_001)])
+    with pytest.raises(NotAValue) as caught:
+        check_value([*([number, "x"] for number in range(200_001)), {1: 2}])
+    assert caught.value.pointer == "/200001"

@@ -232,3 +232,13 @@ async def test_ten_thousand_items_leave_their_results_and_events_in_memory_and_n
         tracemalloc.stop()
     # Two events and a result are some 500 bytes; what the engine needs to run a body would be several times as much.
     assert (taken[9999] - taken[2000]) / 7999 < 1000
+
+
+@pytest.mark.parametrize("count", [40, 3000])
+async def test_a_body_that_wraps_what_the_last_item_gave_ends_with_an_error(count: int) -> None:
+    body = {"nodes": [{"id": "n", "node_type": "debug.noop", "inputs": {"v": "${{ input.last }}"}}]}
+    loop = {"id": "l", "node_type": "control.loop", "config": {"mode": "times", "times": count, "body": body}}
+    async with Runtime() as runtime:
+        result = await runtime.run({"name": "deep", "nodes": [loop]})
+    assert result.error is not None
+    assert result.error["details"]["error"]["code"] == "outputs.not_a_value"

@@ -17,6 +17,10 @@ Value: TypeAlias = Any
 MAX_DEPTH = 64
 MIN_INTEGER = -(2**63)
 MAX_INTEGER = 2**63 - 1
+#: Of a value with very many parts, as JSON.
+MAX_VALUE_BYTES = 64 * 1024 * 1024
+#: So many lists and objects are looked at as they come; then each is remembered, which costs three times as much.
+_PLAIN_CONTAINERS = 200_000
 
 _ALWAYS_GOOD = frozenset({bool, type(None), Blob})
 
@@ -43,7 +47,8 @@ class NotAValue(ValueError):  # noqa: N818 - it names a state of the value, as t
 def check_value(value: Value) -> None:
     """Raise NotAValue when a Python object is neither JSON within the contract's limits nor a Blob.
 
-    The walk reads and never copies; small values cost well under a microsecond.
+    The walk reads and never copies; small values cost well under a microsecond. A part that stands in many places is
+    looked at once in a large value: one that shares its parts over and over would have no end as JSON.
 
     >>> check_value({"a": [1, None, "text"]})
     >>> check_value({"a": {1, 2}})
@@ -52,10 +57,54 @@ def check_value(value: Value) -> None:
     flowcore.values.checks.NotAValue: a set is not JSON
     """
     if type(value) not in _ALWAYS_GOOD:
-        _check(value, MAX_DEPTH)
+        try:
+            _check(value, MAX_DEPTH, [_PLAIN_CONTAINERS])
+        except _ManyContainers:
+            _measure(value, MAX_DEPTH, {})
 
 
-def _check(value: Any, depth: int) -> None:
+class _ManyContainers(Exception):  # noqa: N818 - it is no error
+    """The value is large, or holds the same parts many times."""
+
+
+def _measure(value: Any, depth: int, measured: dict[int, tuple[int, int]]) -> tuple[int, int]:
+    """How deep a value is and how many bytes it has as JSON, about; each part is looked at once. Raises NotAValue."""
+    if not isinstance(value, dict | list):
+        if type(value) not in _ALWAYS_GOOD:
+            _check(value, depth, [1])
+        return 0, len(value) + 2 if isinstance(value, str) else 8
+    known = measured.get(id(value))
+    if known is not None:
+        if known[0] > depth:
+            _deeper(0)
+        return known
+    depth = _deeper(depth)
+    height = size = 0
+    if isinstance(value, dict):
+        if BLOB_KEY in value:
+            _refuse_blob_key()
+        for key in value:
+            _check_key(key)
+            size += len(key)
+    for place, item in value.items() if isinstance(value, dict) else enumerate(value):
+        try:
+            item_height, item_size = _measure(item, depth, measured)
+        except NotAValue as error:
+            error.parts.append(place)
+            raise
+        height = max(height, item_height)
+        size += item_size + 4
+    if size > MAX_VALUE_BYTES:
+        raise NotAValue(
+            f"the value has more than {MAX_VALUE_BYTES >> 20} MiB as JSON",
+            code="json.too_large",
+            remedy="Hand on less of it, or put it into a file or a Blob.",
+        )
+    measured[id(value)] = height + 1, size
+    return height + 1, size
+
+
+def _check(value: Any, depth: int, left: list[int]) -> None:
     if isinstance(value, str):
         if not value.isascii():
             _check_text(value)
@@ -70,13 +119,16 @@ def _check(value: Any, depth: int) -> None:
         if not isfinite(value):
             raise NotAValue(f"{value!r} is not JSON", code="json.not_a_number", remedy="Write null or a finite number.")
     elif isinstance(value, dict):
-        _check_object(value, _deeper(depth))
+        _check_object(value, _deeper(depth), left)
     elif isinstance(value, list):
         depth = _deeper(depth)
+        left[0] -= 1
+        if left[0] < 0:
+            raise _ManyContainers
         for index, item in enumerate(value):
             if type(item) not in _ALWAYS_GOOD:
                 try:
-                    _check(item, depth)
+                    _check(item, depth, left)
                 except NotAValue as error:
                     error.parts.append(index)
                     raise
@@ -99,18 +151,15 @@ def _deeper(depth: int) -> int:
     return depth - 1
 
 
-def _check_object(value: dict[Any, Any], depth: int) -> None:
+def _check_object(value: dict[Any, Any], depth: int, left: list[int]) -> None:
+    left[0] -= 1
+    if left[0] < 0:
+        raise _ManyContainers
     if BLOB_KEY in value:
-        raise NotAValue(
-            f"the key {BLOB_KEY!r} is reserved for Blobs",
-            code="json.blob_key",
-            remedy='Use another key, or refer to a Blob: {"$blob": {"sha256", "media_type", "size"}}.',
-        )
+        _refuse_blob_key()
     for key, item in value.items():
-        if not isinstance(key, str):
-            raise NotAValue(f"the key {key!r} is no string", code="json.type", remedy="Use strings as keys.")
-        if not key.isascii():
-            _check_text(key)
+        if not isinstance(key, str) or not key.isascii():
+            _check_key(key)
         # What nearly everything is: no call is the quickest check.
         kind = type(item)
         if kind is str:
@@ -123,10 +172,24 @@ def _check_object(value: dict[Any, Any], depth: int) -> None:
             continue
         if kind not in _ALWAYS_GOOD:
             try:
-                _check(item, depth)
+                _check(item, depth, left)
             except NotAValue as error:
                 error.parts.append(key)
                 raise
+
+
+def _check_key(key: Any) -> None:
+    if not isinstance(key, str):
+        raise NotAValue(f"the key {key!r} is no string", code="json.type", remedy="Use strings as keys.")
+    _check_text(key)
+
+
+def _refuse_blob_key() -> None:
+    raise NotAValue(
+        f"the key {BLOB_KEY!r} is reserved for Blobs",
+        code="json.blob_key",
+        remedy='Use another key, or refer to a Blob: {"$blob": {"sha256", "media_type", "size"}}.',
+    )
 
 
 def _check_text(text: str) -> None:

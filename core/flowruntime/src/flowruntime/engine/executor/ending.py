@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, Self
 
-from flowcore.errors import NodeError
+from flowcore.errors import FatalNodeError, NodeError
 from flowcore.events import ErrorObject, ExecutionId, timestamp_text
 from flowcore.executions import ExecutionResult, FinalStatus
-from flowcore.values import Value
+from flowcore.values import NotAValue, Value, check_value
 
 from flowruntime.authoring.functions import MOMENT
 from flowruntime.engine.attempt import ExecutionRun, error_object
@@ -87,7 +87,10 @@ def _outputs(machine: Machine, run: ExecutionRun, run_attempt: int) -> Value:
     """
     plan = machine.plan
     if plan.outputs is None:
-        return {plan.nodes[index].id: machine.outputs[index] for index in plan.ends if machine.completed_flags[index]}
+        made = {plan.nodes[index].id: machine.outputs[index] for index in plan.ends if machine.completed_flags[index]}
+        if run.path:
+            _check_depth(made)  # what a loop hands from item to item would grow without end
+        return made
     roots: dict[Any, Any] = {
         "input": run.inputs,
         "vars": run.workflow.vars,
@@ -96,3 +99,14 @@ def _outputs(machine: Machine, run: ExecutionRun, run_attempt: int) -> Value:
         MOMENT: run.own_moment,
     }
     return plan.outputs.resolve(roots)
+
+
+def _check_depth(outputs: Value) -> None:
+    try:
+        check_value(outputs)
+    except NotAValue as error:
+        raise FatalNodeError(
+            f"The outputs of the workflow cannot be handed on: {error}.",
+            code="outputs.not_a_value",
+            remedy="Declare its 'outputs', with no more in them than is needed.",
+        ) from None

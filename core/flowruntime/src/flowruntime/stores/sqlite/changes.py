@@ -80,7 +80,7 @@ class Changes:
                 self._begin(connection, change, change.workflow)
         except StoreError as error:
             return error
-        except (TypeError, ValueError, OverflowError) as error:
+        except (TypeError, ValueError, OverflowError, RecursionError) as error:
             return StoreError(
                 f"The events of execution {change.execution_id!r} cannot be written as JSON: {error}.",
                 code="store.not_json",
