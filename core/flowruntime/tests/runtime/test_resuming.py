@@ -258,6 +258,46 @@ async def test_somebody_who_wanted_it_to_end_while_nobody_ran_it_gets_that(datab
     store.close()
 
 
+async def test_a_cancel_is_kept_though_its_process_ends_before_anything_came_of_it(database: Path) -> None:
+    @node("local.stubborn", effects="pure")
+    async def stubborn(ctx: Context) -> None:
+        while True:
+            try:
+                await ctx.sleep(1e6)
+            except anyio.get_cancelled_exc_class():
+                continue
+
+    document = workflow({"s": "stubborn"})
+    clock = ManualClock()
+    async with on(database, name="mine", nodes=[*ALL, stubborn], clock=clock) as runtime:
+        execution_id = await runtime.submit(document)
+        async for event in runtime.follow(execution_id):
+            if isinstance(event, NodeStarted):
+                break
+        runtime.cancel(execution_id)  # the attempt has ten seconds, which do not pass
+        with anyio.fail_after(30):
+            while not _wants_cancel(database, execution_id):
+                await anyio.sleep(0.01)
+    _, log = await ended(database, execution_id, nodes=[*ALL, stubborn])
+    assert kinds(log)[-3:] == ["WorkflowResumed", "NodeCancelled", "WorkflowCompleted"]
+
+
+def _wants_cancel(database: Path, execution_id: str) -> bool:
+    with sqlite3.connect(database) as connection:
+        (wants,) = connection.execute(
+            "SELECT cancel_requested FROM executions WHERE id = ?", (execution_id,)
+        ).fetchone()
+    return bool(wants)
+
+
+async def test_what_does_not_run_here_and_has_not_ended_has_no_result(database: Path) -> None:
+    leave(database, GIVE, numbered(begun(), started("g")))
+    async with on(database) as runtime:
+        with pytest.raises(ExecutionError) as caught:
+            await runtime.wait("one")
+    assert caught.value.code == "execution.elsewhere"
+
+
 async def test_a_signal_that_came_before_the_end_of_its_process_is_not_lost(database: Path) -> None:
     waiting = NodeWaiting(0, BEGAN_US, TOP, "w", 1, None, "go", None, None)
     woken = NodeWoken(0, BEGAN_US, TOP, "w", 1, "signal", 5)

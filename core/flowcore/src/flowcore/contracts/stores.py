@@ -74,6 +74,7 @@ class Change(NamedTuple):
     been created with before (`store.seen`): a due time, the id of a delivery, an idempotency key. Later changes carry
     the `token` of the lease; one that is not the latest, or that was given back, is refused (`lease.lost`). What was
     never claimed is changed with token 0. `status` is what the execution is after these events unless they end it.
+    With `cancel` somebody wants it to end, and whoever takes it up after this ends it.
     `answers` are the requests that came to be answered by these events, with the error object of those that failed.
     Without events it changes only what stands beside them; of an execution that has ended, nothing.
     """
@@ -88,6 +89,7 @@ class Change(NamedTuple):
     recovery: str | None = None
     once: tuple[str, str] | None = None
     answers: Mapping[int, ErrorObject | None] | None = None
+    cancel: bool = False
 
 
 class Store(Protocol):

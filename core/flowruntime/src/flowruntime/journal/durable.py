@@ -43,6 +43,7 @@ class DurableLog(ExecutionLog):
         "_closed",
         "_creation",
         "_durable_seq",
+        "_is_cancelled",
         "_kept_status",
         "_on_over",
         "_ring_planned",
@@ -87,6 +88,8 @@ class DurableLog(ExecutionLog):
         #: Requests that came to be answered.
         self._answers: list[tuple[int, ErrorObject | None]] = []
         self._answered: set[int] = set()
+        #: Somebody wants it to end, and the store does not know yet.
+        self._is_cancelled = False
         self._durable_seq = seq if creation is None else 0
         #: Who waits for a seq to be durable, the lowest first.
         self._waits: list[tuple[int, asyncio.Future[None]]] = []
@@ -145,6 +148,11 @@ class DurableLog(ExecutionLog):
         """Something runs again, or for the first time; that will be kept with its events."""
         self._status = "running"
 
+    def cancel(self) -> None:
+        """Somebody wants the execution to end."""
+        self._is_cancelled = True
+        self.flush()
+
     def has_answered(self, number: int) -> bool:
         """Whether it is decided what came of a request; that is not durable at once, and requests may be told twice."""
         return number in self._answered
@@ -167,14 +175,16 @@ class DurableLog(ExecutionLog):
         del self.pending[: len(events)]
         answers = self._answers[:]
         del self._answers[: len(answers)]
-        status = self._status
-        if self.refused is not None or (not events and not answers and status == self._kept_status):
+        status, is_cancelled = self._status, self._is_cancelled
+        if self.refused is not None or not (events or answers or is_cancelled or status != self._kept_status):
             return None
+        if is_cancelled and self._creation is None:
+            self._is_cancelled = False
         self._kept_status = status
         creation, self._creation = self._creation, None
         change = Change(self.execution_id, events, token=self.token) if creation is None else creation
         # A request may have been told twice; what came of it is what came of it first.
-        return change._replace(events=events, status=status, answers=dict(answers) or None)
+        return change._replace(events=events, status=status, answers=dict(answers) or None, cancel=is_cancelled)
 
     def kept(self, kept: Kept) -> None:
         """The writer has written what it took, or the store has refused it."""

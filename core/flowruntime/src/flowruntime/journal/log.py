@@ -95,6 +95,9 @@ class ExecutionLog:
     def wake(self) -> None:
         """Something runs again."""
 
+    def cancel(self) -> None:
+        """Somebody wants the execution to end; whoever resumes it has to know. Here nobody does."""
+
     def has_answered(self, number: int) -> bool:  # noqa: ARG002 - here nobody asks from outside
         """Whether it is decided what came of a request."""
         return False

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any, Literal, Self
 import anyio
 import anyio.abc
 from flowcore.contracts import Clock
-from flowcore.errors import InstallationError, StoreError
+from flowcore.errors import ExecutionError, InstallationError, StoreError
 from flowcore.events import ExecutionId, Path
-from flowcore.executions import Execution, ExecutionResult
+from flowcore.executions import FINAL_STATUSES, Execution, ExecutionResult
 from flowcore.values import Value, check_value
 from flowcore.workflows import Workflow
 
@@ -226,7 +226,10 @@ class Runtime:
         return executor.log.execution_id
 
     async def wait(self, execution_id: str) -> ExecutionResult:
-        """The result of a submitted execution, once it has ended. Raises ExecutionError for an unknown one."""
+        """The result of an execution, once it has ended.
+
+        Raises ExecutionError for an unknown one, and for one that does not run here and has not ended.
+        """
         result = await self._supervisor.wait(execution_id)
         await self._journal.until_durable(execution_id)
         if result is not None:
@@ -301,8 +304,14 @@ class Runtime:
     # --- inside -------------------------------------------------------------------------------------
 
     def _result(self, execution_id: str) -> ExecutionResult:
-        total = len(self._journal.record(execution_id).workflow.nodes)
-        return self.snapshot(execution_id).result(total)
+        snapshot = self.snapshot(execution_id)
+        if snapshot.status not in FINAL_STATUSES:
+            raise ExecutionError(
+                f"Execution {execution_id!r} does not run here, and has not ended: it is {snapshot.status}.",
+                code="execution.elsewhere",
+                remedy="Take it up with resume() when nobody runs it; else ask again once it has ended.",
+            )
+        return snapshot.result(len(self._journal.record(execution_id).workflow.nodes))
 
     def _check(self, document: Document, library: Library | None = None) -> Checked:
         return check_workflow(

@@ -160,6 +160,7 @@ class Executor:
         """Start nothing more and cancel what runs. Ends soon after, with status `cancelled`."""
         self.top.is_final = True
         if not self.over and (self.top.machine.stopped is None or self.top.restart_at_us is not None):
+            self.log.cancel()
             self.top.machine.cancel()
             stop(self, self.top, why, None)
             self.go_on()

@@ -140,6 +140,8 @@ class MemoryStore:
         if events and events[0].seq != log.seq + 1:
             raise does_not_follow(execution_id, events[0].seq, log.seq)
         log.status = change.status
+        if change.cancel:
+            log.cancel_requested = True
         if change.answers:
             self.requests.answer(execution_id, change.answers)
         if events:

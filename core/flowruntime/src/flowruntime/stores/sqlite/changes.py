@@ -144,6 +144,8 @@ class Changes:
             return
         if rows:
             connection.executemany(_KEEP, [(number, *row) for row in rows])
+        if change.cancel and end is None:
+            connection.execute("UPDATE executions SET cancel_requested = 1 WHERE number = ?", (number,))
         if answers:
             answer(connection, number, answers, self._database.now_us())
         if end is None:

@@ -179,6 +179,11 @@ class LeaseSuite:
         create(store, ONE)
         store.requests.put(ONE, "cancel", {"why": "enough"})
         assert store.claim(ONE, number).cancel_requested
+        create(store, TWO, owner=number)
+        (refused,) = store.commit([Change(TWO, [], token=1, cancel=True)])
+        assert refused is None
+        store.release(TWO, 1)
+        assert store.claim(TWO, number).cancel_requested
 
     # --- void leases --------------------------------------------------------------------------------
 
