@@ -277,7 +277,7 @@ async def test_a_cancel_is_kept_though_its_process_ends_before_anything_came_of_
         runtime.cancel(execution_id)  # the attempt has ten seconds, which do not pass
         with anyio.fail_after(30):
             while not _wants_cancel(database, execution_id):
-                await anyio.sleep(0.01)
+                await anyio.lowlevel.checkpoint()
     _, log = await ended(database, execution_id, nodes=[*ALL, stubborn])
     assert kinds(log)[-3:] == ["WorkflowResumed", "NodeCancelled", "WorkflowCompleted"]
 
