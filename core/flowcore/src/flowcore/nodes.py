@@ -238,6 +238,11 @@ class NodeType:
         """The part of the id before the first dot."""
         return self.id.partition(".")[0]
 
+    @property
+    def standing(self) -> Stability:
+        """The stability as lists show it: what is going to be removed is deprecated, whatever it was."""
+        return "deprecated" if self.deprecation is not None else self.stability
+
     @classmethod
     def read(cls, value: Any, pointer: str, problems: list[Problem]) -> NodeType:
         """A type from a catalog; faults become problems."""

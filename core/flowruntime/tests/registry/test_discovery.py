@@ -402,3 +402,13 @@ def test_records_are_plain_json_for_machines(site: Site) -> None:
     site.add_pack("bad", "b", catalog="{")
     [problem] = discover(site).problems
     assert json.loads(json.dumps(problem.to_json()))["pack"] == "flownodes-bad"
+
+
+def test_what_is_going_to_be_removed_is_listed_as_deprecated(site: Site) -> None:
+    catalog = catalog_json("acme", {"acme.a": "flownodes_acme:a", "acme.b": "flownodes_acme:b"})
+    catalog["types"][0]["deprecation"] = {"since": "1.2", "removal": "2.0", "use": "acme.b"}
+    site.add_pack("acme", catalog=catalog)
+    assert [(row.id, row.stability) for row in discover(site).rows()] == [
+        ("acme.a", "deprecated"),
+        ("acme.b", "stable"),
+    ]

@@ -48,6 +48,7 @@ class TypeRow(NamedTuple):
     title: str
     description: str
     category: str
+    #: That of the type, `deprecated` for one that is going to be removed.
     stability: str
     #: The distribution that brings the type; `local` for one given as an object.
     pack: str
@@ -355,7 +356,7 @@ def _row_of(node_type: NodeType, pack: str, *, dynamic: bool = False) -> TypeRow
         title=node_type.title,
         description=node_type.description,
         category=node_type.category,
-        stability=node_type.stability,
+        stability=node_type.standing,
         pack=pack,
         dynamic=dynamic,
     )

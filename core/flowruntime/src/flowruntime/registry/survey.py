@@ -206,7 +206,7 @@ def _rows(catalog: Catalog, pack: int) -> Iterator[tuple[list[Any], bytes]]:
             node_type.title,
             node_type.description,
             node_type.category,
-            node_type.stability,
+            node_type.standing,
             pack,
         ]
         yield row, write_json(node_type.to_json()).encode()
