@@ -123,8 +123,14 @@ class ExecutionResult:
     failed_nodes: tuple[str, ...]
     total_nodes: int
     error: ErrorObject | None
-    started_at: str
+    #: Microseconds since the epoch; `started_at` is the same as text.
+    started_us: int
     duration_ms: float
+
+    @property
+    def started_at(self) -> str:
+        """When it began, RFC 3339 in UTC."""
+        return timestamp_text(self.started_us)
 
     @property
     def success(self) -> bool:
@@ -219,7 +225,7 @@ class Execution:
             failed_nodes=tuple(node_id for node_id, view in ended.items() if view.status == "failed"),
             total_nodes=total_nodes,
             error=self.error,
-            started_at=timestamp_text(self.started_us),
+            started_us=self.started_us,
             duration_ms=self.duration_ms if self.duration_ms is not None else 0.0,
         )
 

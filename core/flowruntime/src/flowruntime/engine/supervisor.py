@@ -340,8 +340,14 @@ async def _until_over(executor: Executor) -> ExecutionResult:
 
 def _new_execution_id(now_us: int) -> ExecutionId:
     """A UUID of version 7 (RFC 9562), so that ids sort by time: 48 bits of milliseconds, 74 random bits."""
-    number = int.from_bytes(os.urandom(10), "big")
-    number &= (1 << 74) - 1
-    value = (now_us // 1000) << 80 | 0x7 << 76 | (number >> 62) << 64 | 0b10 << 62 | number & ((1 << 62) - 1)
-    text = f"{value:032x}"
-    return ExecutionId(f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}")
+    time_ms, number = now_us // 1000, int.from_bytes(os.urandom(10), "big")
+    return ExecutionId(
+        "%08x-%04x-7%03x-%04x-%012x"  # noqa: UP031 - the quickest way to write it
+        % (
+            time_ms >> 16,
+            time_ms & 0xFFFF,
+            number & 0xFFF,
+            0x8000 | number >> 12 & 0x3FFF,
+            number >> 26 & 0xFFFF_FFFF_FFFF,
+        )
+    )

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any, Self
 
 from flowcore.errors import FatalNodeError, NodeError
-from flowcore.events import ErrorObject, ExecutionId, timestamp_text
+from flowcore.events import ErrorObject, ExecutionId
 from flowcore.executions import ExecutionResult, FinalStatus
 from flowcore.values import NotAValue, Value, check_value
 
@@ -64,7 +64,7 @@ class Ends:
             failed_nodes=self.failed,
             total_nodes=len(machine.plan.nodes),
             error=error,
-            started_at=timestamp_text(started_us),
+            started_us=started_us,
             duration_ms=duration_ms,
         )
 
