@@ -151,7 +151,7 @@ class Machine:
         #: Waiting nodes, with the signal they wait for, None for a time alone.
         self.signals: dict[int, str | None] = {}
         #: Waiting nodes that began once and must not begin again: somebody must answer what becomes of them.
-        self.parked: set[int] = set()
+        self.parked: frozenset[int] = frozenset()
         #: When nodes in backoff and waiting nodes go on, where a time is set.
         self.until_us: dict[int, int] = {}
         #: What nodes that waited were woken by; kept until they end or wait again.
@@ -312,11 +312,11 @@ class Machine:
         """A node of `skips` that must not be repeated unasked waits for an answer from now on."""
         self._take_off(node)
         self.status[node] = WAITING
-        self.parked.add(node)
+        self.parked |= {node}
 
     def answered(self, node: int, answer: Answer) -> None:
         """Somebody said what becomes of a parked node: it starts again, or `completed` or `failed` is called next."""
-        self.parked.discard(node)
+        self.parked -= {node}
         if answer == "retry":
             self.status[node] = READY
             self.ready.append(node)
@@ -344,7 +344,7 @@ class Machine:
         elif self.status[node] == READY:
             self.ready.remove(node)
         self.signals.pop(node, None)
-        self.parked.discard(node)
+        self.parked -= {node}
         self.until_us.pop(node, None)
         self.status[node] = CANCELLED
         self.wired[node] = None
