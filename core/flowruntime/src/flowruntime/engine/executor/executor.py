@@ -108,7 +108,8 @@ class Executor:
         self._on_end = on_end
         #: Documents in which there may be something to do; the first one is worked on.
         self.runnable: deque[Frame] = deque()
-        self.workers: set[Worker] = set()
+        #: In the order in which they began, which is a set's only by chance: the same seed gives the same log.
+        self.workers: dict[Worker, None] = {}
         #: The worker that is scheduled and has not run yet.
         self.spare: Worker | None = None
         self.limit_ms = top.machine.plan.workflow.settings.max_execution_time_ms or DEFAULT_EXECUTION_TIME_MS
@@ -212,7 +213,7 @@ class Executor:
         worker.enter(asyncio.current_task(), is_guest=is_guest)
         if not is_guest:
             self.spare = None
-        self.workers.add(worker)
+        self.workers[worker] = None
         if self.times.idle_since_us is not None:
             if self.log.is_blocking:
                 self.log.wake()
@@ -231,7 +232,7 @@ class Executor:
             self._abort(worker)
             raise
         finally:
-            self.workers.discard(worker)
+            self.workers.pop(worker, None)
             worker.leave()
             if worker.cancelled or not self.workers:
                 self.go_on()

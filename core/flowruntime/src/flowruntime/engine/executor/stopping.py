@@ -25,7 +25,7 @@ def stop(execution: Executor, frame: Frame, why: str, current: Worker | None) ->
 
     `current` is the worker that finds this out in its own attempt, which is not cancelled.
     """
-    stopped = set(frame.walk())
+    stopped = dict.fromkeys(frame.walk())  # in order, so that the same seed gives the same log
     for below in stopped:
         below.machine.cancel()
         below.is_final = below.is_final or below is not frame

@@ -72,7 +72,7 @@ def _dismiss(execution: Executor, worker: Worker) -> None:
     """Go on without a worker: whatever its attempt gives from now on is dropped."""
     worker.index = -1
     worker.cancel()
-    execution.workers.discard(worker)
+    execution.workers.pop(worker, None)
     execution.moved(worker.frame)
     if worker.task is not None and not worker.is_guest:
         execution.leftovers.add(worker.task)
