@@ -61,7 +61,7 @@ def has_ended(execution_id: ExecutionId, status: str) -> StoreError:
     return StoreError(
         f"Execution {execution_id!r} has ended: it {'was' if status == 'cancelled' else 'has'} {status}.",
         code="execution.final",
-        remedy="`flow executions rerun` starts it anew.",
+        remedy="Run the workflow again; `flow executions events ID --json` shows its inputs.",
     )
 
 

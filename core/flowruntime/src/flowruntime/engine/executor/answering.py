@@ -41,7 +41,7 @@ def go_on_as_answered(execution: Executor, frame: Frame, index: int, answer: Ans
         raised = FatalNodeError(
             "The node began once and must not begin again; somebody answered that it failed.",
             code="node.answered_fail",
-            remedy="Look at what it did outside, and rerun the workflow.",
+            remedy="Look at what it did outside, and run the workflow again.",
         )
         node_failed(execution, frame, index, raised, started_us, None)
     if machine.skips:
