@@ -2,7 +2,6 @@
 
 import base64
 import os
-import shutil
 import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -109,8 +108,6 @@ def server() -> Iterator[str]:
 
 @pytest.fixture(scope="module")
 def files(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
-    if shutil.which("openssl") is None:
-        pytest.skip("openssl is not installed: apt-get install openssl")
     return make_certificate(tmp_path_factory.mktemp("tls"))
 
 

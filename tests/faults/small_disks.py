@@ -14,12 +14,12 @@ __all__ = ["fill", "remount", "small_disk"]
 
 
 @contextmanager
-def small_disk(folder: Path, *, mib: int = 4) -> Iterator[Path]:
-    """A tmpfs on this folder. Skips the test where it cannot be mounted."""
+def small_disk(folder: Path, *, kib: int = 4096) -> Iterator[Path]:
+    """A tmpfs on this folder. Skips the test where it cannot be mounted: that takes a right that only root has."""
     folder.mkdir()
     try:
         subprocess.run(
-            ["mount", "-t", "tmpfs", "-o", f"size={mib}m", "flownodes-test", str(folder)],
+            ["mount", "-t", "tmpfs", "-o", f"size={kib}k", "flownodes-test", str(folder)],
             check=True,
             capture_output=True,
         )

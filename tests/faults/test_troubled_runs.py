@@ -79,7 +79,7 @@ def log_of(database: Path, execution_id: str) -> list[Any]:
 
 
 async def test_a_run_waits_for_room_on_a_full_disk_and_goes_on_by_itself(tmp_path: Path) -> None:
-    with small_disk(tmp_path / "disk", mib=16) as disk:  # the write-ahead log alone may take 4
+    with small_disk(tmp_path / "disk", kib=16 * 1024) as disk:  # the write-ahead log alone may take 4
         ballast: list[Path] = []
 
         def make_room() -> None:

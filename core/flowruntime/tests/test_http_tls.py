@@ -1,6 +1,5 @@
 """A request may say its TLS settings; connections are pooled by them and closed together with the client."""
 
-import shutil
 import socket
 import ssl
 import subprocess
@@ -76,8 +75,6 @@ def made(folder: Path, name: str) -> tuple[Path, Path]:
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    if shutil.which("openssl") is None:
-        pytest.skip("openssl is not installed: apt-get install openssl")
     return tmp_path_factory.mktemp("tls")
 
 

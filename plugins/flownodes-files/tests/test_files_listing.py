@@ -15,24 +15,6 @@ Run: TypeAlias = Callable[..., Awaitable[dict[str, Any]]]
 
 
 @pytest.fixture
-def data(tmp_path: Path) -> Path:
-    """The one folder that is allowed."""
-    folder = tmp_path / "data"
-    folder.mkdir()
-    return folder
-
-
-@pytest.fixture
-def run(node_harness: NodeHarness, data: Path) -> Run:
-    """Runs a node that may use `data`; its outputs."""
-
-    async def run_node(node: object, inputs: dict[str, Any] | None = None, **config: Any) -> dict[str, Any]:
-        return (await node_harness.run(node, inputs, config, settings={"roots": [str(data)]})).outputs
-
-    return run_node
-
-
-@pytest.fixture
 def tree(data: Path) -> Path:
     """A folder with some files, of which each is a byte longer and a second younger than the one before."""
     for number, name in enumerate(["b.csv", "a.csv", "c.txt", ".hidden.csv", "sub/d.csv", "sub/deep/e.csv"]):

@@ -17,24 +17,6 @@ from flowruntime.testing import NodeHarness
 Run: TypeAlias = Callable[..., Awaitable[dict[str, Any]]]
 
 
-@pytest.fixture
-def data(tmp_path: Path) -> Path:
-    """The one folder that is allowed."""
-    folder = tmp_path / "data"
-    folder.mkdir()
-    return folder
-
-
-@pytest.fixture
-def run(node_harness: NodeHarness, data: Path) -> Run:
-    """Runs a node that may use `data`; its outputs."""
-
-    async def run_node(node: object, inputs: dict[str, Any] | None = None, **config: Any) -> dict[str, Any]:
-        return (await node_harness.run(node, inputs, config, settings={"roots": [str(data)]})).outputs
-
-    return run_node
-
-
 async def test_a_text_comes_with_its_place_size_and_media_type(run: Run, data: Path) -> None:
     (data / "note.md").write_bytes(b"caf\xc3\xa9\r\n")
     assert await run(read, {"path": "note.md"}) == {

@@ -24,24 +24,6 @@ Run: TypeAlias = Callable[..., Awaitable[dict[str, Any]]]
 
 
 @pytest.fixture
-def data(tmp_path: Path) -> Path:
-    """The one folder that is allowed."""
-    folder = tmp_path / "data"
-    folder.mkdir()
-    return folder
-
-
-@pytest.fixture
-def run(node_harness: NodeHarness, data: Path) -> Run:
-    """Runs a node that may use `data`; its outputs."""
-
-    async def run_node(node: object, inputs: dict[str, Any] | None = None, **config: Any) -> dict[str, Any]:
-        return (await node_harness.run(node, inputs, config, settings={"roots": [str(data)]})).outputs
-
-    return run_node
-
-
-@pytest.fixture
 def outside(tmp_path: Path) -> Path:
     """A folder that is not allowed, with links to it from the one that is."""
     folder = tmp_path / "database"  # the name begins with that of the allowed one

@@ -17,25 +17,9 @@ from flownodes_files.write import write
 from flowruntime.authoring import Blob, FatalNodeError, NodeError, RetryableNodeError
 from flowruntime.testing import NodeHarness
 
+from tests.faults.small_disks import small_disk
+
 Run: TypeAlias = Callable[..., Awaitable[dict[str, Any]]]
-
-
-@pytest.fixture
-def data(tmp_path: Path) -> Path:
-    """The one folder that is allowed."""
-    folder = tmp_path / "data"
-    folder.mkdir()
-    return folder
-
-
-@pytest.fixture
-def run(node_harness: NodeHarness, data: Path) -> Run:
-    """Runs a node that may use `data`; its outputs."""
-
-    async def run_node(node: object, inputs: dict[str, Any] | None = None, **config: Any) -> dict[str, Any]:
-        return (await node_harness.run(node, inputs, config, settings={"roots": [str(data)]})).outputs
-
-    return run_node
 
 
 def contents(folder: Path) -> list[bytes]:
@@ -280,13 +264,8 @@ def test_killed_while_it_writes_the_old_file_is_there_and_the_next_attempt_tidie
 @pytest.fixture
 def small(tmp_path: Path) -> Iterator[Path]:
     """A folder on a file system of 64 KiB."""
-    folder = tmp_path / "small"
-    folder.mkdir()
-    mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=64k", "tmpfs", folder], check=False)
-    if mounted.returncode != 0:
-        pytest.skip("a small file system can only be mounted by root")
-    yield folder
-    subprocess.run(["umount", folder], check=True)
+    with small_disk(tmp_path / "small", kib=64) as folder:
+        yield folder
 
 
 @pytest.mark.parametrize("mode", ["overwrite", "append"])

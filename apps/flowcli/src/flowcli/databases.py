@@ -1,11 +1,15 @@
-"""Words for the default database in the help of commands."""
+"""The database that commands work on: the one that is named, else the default one."""
 
 from __future__ import annotations
 
-from flowcore.errors import StoreError
-from flowruntime.stores import default_url
+from collections.abc import Iterator
+from contextlib import contextmanager
 
-__all__ = ["default_words"]
+from flowcore.contracts import Store
+from flowcore.errors import StoreError
+from flowruntime.stores import MEMORY, default_url, store_for
+
+__all__ = ["default_words", "open_database"]
 
 
 def default_words() -> str:
@@ -14,3 +18,26 @@ def default_words() -> str:
         return default_url().replace("%", "%%")
     except StoreError:
         return "none: set FLOW_HOME"
+
+
+@contextmanager
+def open_database(url: str | None, *, read_only: bool = False, make: bool = False) -> Iterator[Store]:
+    """The database, open for the block. Raises StoreError when it cannot be used.
+
+    Only `make` makes one that is missing; without it a missing default database is no error, but an empty one.
+    """
+    store = store_for(url or default_url(), read_only=not make)
+    try:
+        store.open()
+        if not (read_only or make):
+            store.close()
+            store = store_for(url or default_url())
+            store.open()
+    except StoreError as error:
+        if url is not None or error.code != "store.missing":
+            raise
+        store = store_for(MEMORY)
+    try:
+        yield store
+    finally:
+        store.close()

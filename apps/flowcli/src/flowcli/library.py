@@ -6,10 +6,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from flowcore.contracts import LibraryStore, StoredWorkflow
-from flowcore.errors import StoreError
 from flowcore.values import did_you_mean, show
-from flowruntime.stores import MEMORY, default_url, store_for
 
+from flowcli.databases import open_database
 from flowcli.usage import UsageError
 
 __all__ = ["find_workflow", "names_in", "open_library"]
@@ -23,17 +22,8 @@ def open_library(url: str | None, *, read_only: bool = False) -> Iterator[Librar
 
     To read a default database that nobody has made yet is no error: the library is empty.
     """
-    store = store_for(url or default_url(), read_only=read_only)
-    try:
-        store.open()
-    except StoreError as error:
-        if url is not None or error.code != "store.missing":
-            raise
-        store = store_for(MEMORY)
-    try:
+    with open_database(url, read_only=read_only, make=not read_only) as store:
         yield store.workflows
-    finally:
-        store.close()
 
 
 def find_workflow(library: LibraryStore, name: str, version: int | None = None) -> StoredWorkflow:

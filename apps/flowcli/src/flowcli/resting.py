@@ -7,9 +7,10 @@ import argparse
 from flowcore.values import write_json
 from flowruntime.stores import MEMORY
 
+from flowcli.databases import open_database
 from flowcli.exit_codes import AT_REST
 from flowcli.snapshots import snapshot_json
-from flowcli.stored_executions import all_events, find_execution, open_store
+from flowcli.stored_executions import all_events, find_execution
 from flowcli.terminal import printable, say, write_data
 from flowcli.waits import Waits, options_like, wait_lines
 from flowcli.watching import Form
@@ -23,7 +24,7 @@ def tell_rest(execution_id: str, form: Form, arguments: argparse.Namespace) -> i
         say("A node waits for an answer, which an execution in memory cannot get: keep it in a database, with --db.")
         return AT_REST
     options = options_like(arguments)
-    with open_store(arguments.db, read_only=True) as store:
+    with open_database(arguments.db, read_only=True) as store:
         record = find_execution(store, execution_id)
         if form == "json":
             write_data(write_json(snapshot_json(store, record, options), indent=2) + "\n")

@@ -1,9 +1,8 @@
-"""The executions of a database, as commands use them: opened for a while, found by the ids that people write."""
+"""The executions of a database, as commands use them: found by the ids that people write."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Any, Final
 
 from flowcore.contracts import ExecutionRecord, ExecutionSummary, Owner, Store
@@ -11,11 +10,10 @@ from flowcore.errors import StoreError
 from flowcore.events import Event, ExecutionId, timestamp_text
 from flowcore.executions import FINAL_STATUSES
 from flowcore.values import did_you_mean
-from flowruntime.stores import MEMORY, default_url, store_for
 
 from flowcli.usage import UsageError
 
-__all__ = ["all_events", "find_execution", "is_interrupted", "open_store", "owner_json", "summary_json", "summary_of"]
+__all__ = ["all_events", "find_execution", "is_interrupted", "owner_json", "summary_json", "summary_of"]
 
 #: How many events, or executions, are read at once.
 _PAGE: Final = 1000
@@ -24,29 +22,6 @@ _MOST_SEARCHED: Final = 20_000
 _MOST_NAMED: Final = 5
 #: Fewer characters mean nobody in particular.
 _SHORTEST: Final = 4
-
-
-@contextmanager
-def open_store(url: str | None, *, read_only: bool = False) -> Iterator[Store]:
-    """The database, the default one without a URL. None is made. Raises StoreError when it cannot be used.
-
-    A default database that nobody has made yet is no error: it has no executions.
-    """
-    store = store_for(url or default_url(), read_only=True)
-    try:
-        store.open()
-        if not read_only:
-            store.close()
-            store = store_for(url or default_url())
-            store.open()
-    except StoreError as error:
-        if url is not None or error.code != "store.missing":
-            raise
-        store = store_for(MEMORY)
-    try:
-        yield store
-    finally:
-        store.close()
 
 
 def find_execution(store: Store, given: str) -> ExecutionRecord:

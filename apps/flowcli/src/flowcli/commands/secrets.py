@@ -11,15 +11,15 @@ from contextlib import contextmanager
 from typing import Any, Final
 
 from flowcore.contracts import SecretStore
-from flowcore.errors import NodeError, StoreError
+from flowcore.errors import NodeError
 from flowcore.events import timestamp_text
 from flowcore.values import write_json
 from flowruntime.runtime import key_place, plugin_secrets
 from flowruntime.secrets import EnvironmentSecrets, is_secret_name
 from flowruntime.secrets.keeping import SecretKeeper
-from flowruntime.stores import MEMORY, default_url, store_for
+from flowruntime.stores import MEMORY
 
-from flowcli.databases import default_words
+from flowcli.databases import default_words, open_database
 from flowcli.exit_codes import SUCCESS
 from flowcli.parser import Parser
 from flowcli.sources import STDIN, read_source
@@ -196,17 +196,8 @@ def _store(url: str | None, *, read_only: bool = False) -> Iterator[SecretStore]
 
     To read a default database that nobody has made yet is no error: it has none.
     """
-    store = store_for(url or default_url(), read_only=read_only)
-    try:
-        store.open()
-    except StoreError as error:
-        if url is not None or error.code != "store.missing":
-            raise
-        store = store_for(MEMORY)
-    try:
+    with open_database(url, read_only=read_only, make=not read_only) as store:
         yield store.secrets
-    finally:
-        store.close()
 
 
 def _warn(message: str) -> None:

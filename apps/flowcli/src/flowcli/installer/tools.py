@@ -11,10 +11,11 @@ import shutil
 import subprocess
 import sys
 import tempfile
+from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final, NamedTuple, Protocol
+from typing import Final, NamedTuple
 
 from flowcore.errors import InstallationError
 from flowruntime.permits import normalized
@@ -61,27 +62,39 @@ class ToolFailed(Exception):  # noqa: N818 - it says what happened
         super().__init__(output)
 
 
-class Tool(Protocol):
+class Tool(ABC):
     """What installs distributions. Every method raises ToolFailed with what the tool says."""
 
-    @property
-    def name(self) -> str:
-        """How people call it."""
+    #: How people call it.
+    name: str
 
+    @abstractmethod
     def plan(self, request: Request) -> tuple[Change, ...]:
         """What an installation would change; changes nothing."""
 
     def install(self, request: Request) -> None:
         """Do it."""
+        with _pinned(request) as options:
+            self._run("install", *self._options(request), *options)
 
     def stage(self, request: Request, folder: Path) -> None:
         """Unpack what is asked for, and nothing that it requires, into a folder."""
+        with _pinned(request) as options:
+            self._run("install", "--no-deps", "--target", str(folder), *self._options(request), *options)
 
+    @abstractmethod
     def remove(self, names: Sequence[str]) -> None:
         """Uninstall these."""
 
+    @abstractmethod
     def check(self) -> list[str]:
         """What installed distributions miss: a sentence each."""
+
+    @abstractmethod
+    def _options(self, request: Request) -> list[str]: ...
+
+    @abstractmethod
+    def _run(self, task: str, *words: str) -> str: ...
 
 
 def find_tool() -> Tool:
@@ -99,7 +112,7 @@ def find_tool() -> Tool:
     )
 
 
-class Uv:
+class Uv(Tool):
     """uv, which may lie anywhere: it is told which environment is meant."""
 
     name = "uv"
@@ -120,14 +133,6 @@ class Uv:
             if sign in "+~":
                 after[name] = version
         return tuple(Change(name, before.get(name), after.get(name)) for name in sorted({**before, **after}))
-
-    def install(self, request: Request) -> None:
-        with _pinned(request) as options:
-            self._run("install", *self._options(request), *options)
-
-    def stage(self, request: Request, folder: Path) -> None:
-        with _pinned(request) as options:
-            self._run("install", "--no-deps", "--target", str(folder), *self._options(request), *options)
 
     def remove(self, names: Sequence[str]) -> None:
         self._run("uninstall", *names)
@@ -152,7 +157,7 @@ class Uv:
         return _run([self._program, "pip", task, "--python", sys.executable, "--color", "never", *words])
 
 
-class Pip:
+class Pip(Tool):
     """The pip of this environment."""
 
     name = "pip"
@@ -171,14 +176,6 @@ class Pip:
             known = there.get(normalized(name))
             changes.append(Change(name, None if known is None else known.version, version))
         return tuple(sorted(changes))
-
-    def install(self, request: Request) -> None:
-        with _pinned(request) as options:
-            self._run("install", *self._options(request), *options)
-
-    def stage(self, request: Request, folder: Path) -> None:
-        with _pinned(request) as options:
-            self._run("install", "--no-deps", "--target", str(folder), *self._options(request), *options)
 
     def remove(self, names: Sequence[str]) -> None:
         self._run("uninstall", "--yes", *names)

@@ -214,10 +214,6 @@ class Supervisor:
         """Whether the execution runs here."""
         return execution_id in self._open
 
-    def is_pending(self, execution_id: str) -> bool:
-        """Whether the execution waits for its turn."""
-        return execution_id in self._pending
-
     def cancel(self, execution_id: str) -> None:
         """Cancel an execution. Raises ExecutionError when none of that id runs here."""
         self._get(execution_id).cancel()

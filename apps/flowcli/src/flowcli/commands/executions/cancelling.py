@@ -15,9 +15,10 @@ from flowcore.executions import FINAL_STATUSES
 from flowcore.values import write_json
 
 from flowcli.asking import Done, Nobody, ask
+from flowcli.databases import open_database
 from flowcli.errors import tell
 from flowcli.exit_codes import FAILED, SUCCESS, WRONG
-from flowcli.stored_executions import find_execution, open_store
+from flowcli.stored_executions import find_execution
 from flowcli.terminal import say, write_data
 from flowcli.usage import UsageError
 
@@ -28,7 +29,7 @@ _POLL_SECONDS: Final = 0.05
 
 def run(arguments: argparse.Namespace) -> int:
     """Cancel them."""
-    with open_store(arguments.db) as store:
+    with open_database(arguments.db) as store:
         found = [find_execution(store, word) for word in arguments.words]
         records = list({record.execution_id: record for record in found}.values())
         outcomes = [_cancel(arguments, store, record) for record in records]

@@ -11,9 +11,10 @@ from flowcore.contracts import Store
 from flowcore.events import Event, ExecutionId, WorkflowCompleted, timestamp_text, to_wire
 from flowcore.values import write_json
 
+from flowcli.databases import open_database
 from flowcli.exit_codes import SUCCESS
 from flowcli.node_paths import place_text
-from flowcli.stored_executions import all_events, find_execution, open_store, summary_of
+from flowcli.stored_executions import all_events, find_execution, summary_of
 from flowcli.terminal import printable, say, write_data
 
 __all__ = ["run"]
@@ -26,7 +27,7 @@ _SILENT_POLLS: Final = 5
 
 def run(arguments: argparse.Namespace) -> int:
     """Write them."""
-    with open_store(arguments.db, read_only=True) as store:
+    with open_database(arguments.db, read_only=True) as store:
         execution_id = find_execution(store, arguments.words[0]).execution_id
         after = arguments.after or 0
         events = _follow(store, execution_id, after) if arguments.follow else all_events(store, execution_id, after)

@@ -9,9 +9,10 @@ from flowcore.events import timestamp_text
 from flowcore.executions import FINAL_STATUSES
 from flowcore.values import write_json
 
+from flowcli.databases import open_database
 from flowcli.durations import duration_text
 from flowcli.exit_codes import SUCCESS
-from flowcli.stored_executions import find_execution, is_interrupted, open_store, summary_json
+from flowcli.stored_executions import find_execution, is_interrupted, summary_json
 from flowcli.terminal import printable, say, write_data
 from flowcli.usage import UsageError
 
@@ -25,7 +26,7 @@ def run(arguments: argparse.Namespace) -> int:
     limit = _LIMIT if arguments.limit is None else arguments.limit
     if limit < 1:
         raise UsageError("--limit takes a number from 1 on.", remedy=f"Leave it out for {_LIMIT}.")
-    with open_store(arguments.db, read_only=True) as store:
+    with open_database(arguments.db, read_only=True) as store:
         return _list(arguments, store, limit)
 
 

@@ -13,11 +13,12 @@ from flowcore.executions import FINAL_STATUSES
 from flowcore.values import Value, read_json, write_json
 
 from flowcli.asking import Done, Nobody, ask, wait_for_answer
+from flowcli.databases import open_database
 from flowcli.exit_codes import FAILED, SUCCESS
 from flowcli.node_paths import place_text, read_path
 from flowcli.snapshots import fold
 from flowcli.sources import read_source
-from flowcli.stored_executions import find_execution, open_store, owner_json, summary_of
+from flowcli.stored_executions import find_execution, owner_json, summary_of
 from flowcli.terminal import printable, say, write_data
 from flowcli.usage import UsageError
 from flowcli.waits import Waits
@@ -43,7 +44,7 @@ def answer(arguments: argparse.Namespace) -> int:
         "value": value,
     }
     place = place_text(path, node_id)
-    with open_store(arguments.db) as store:
+    with open_database(arguments.db) as store:
         record = find_execution(store, given)
         if summary_of(store, record.execution_id).owner is None:
             _require_node(store, record, path, node_id)
@@ -58,7 +59,7 @@ def signal(arguments: argparse.Namespace) -> int:
     if text is not None and text.startswith("@"):
         text = read_source(text[1:], what="value").decode(errors="replace")
     body = {"name": name, "value": None if text is None else _value(text, "--value")}
-    with open_store(arguments.db) as store:
+    with open_database(arguments.db) as store:
         record = find_execution(store, given)
         if summary_of(store, record.execution_id).owner is None:
             _require_signal(store, record, name)

@@ -19,6 +19,7 @@ from flowcore.values import write_json
 from flowruntime.runtime import Runtime
 from flowruntime.stores import default_url
 
+from flowcli.databases import open_database
 from flowcli.durations import duration_text
 from flowcli.errors import tell
 from flowcli.exit_codes import AT_REST, FAILED, INTERRUPTED, SUCCESS, WRONG
@@ -27,7 +28,7 @@ from flowcli.local_nodes import read_nodes
 from flowcli.outcome import tell_outcome
 from flowcli.running import Run, own_name, resume_execution
 from flowcli.snapshots import snapshot_json
-from flowcli.stored_executions import all_events, find_execution, open_store, summary_of
+from flowcli.stored_executions import all_events, find_execution, summary_of
 from flowcli.terminal import printable, say, write_data
 from flowcli.usage import UsageError
 from flowcli.waits import Waits, options_like, wait_lines
@@ -43,7 +44,7 @@ REFUSED: Final = frozenset({"execution.unknown", "execution.final", "lease.held"
 
 def run(arguments: argparse.Namespace) -> int:
     """Take them up."""
-    with open_store(arguments.db, read_only=True) as store:
+    with open_database(arguments.db, read_only=True) as store:
         if arguments.words:
             found = [find_execution(store, word) for word in arguments.words]
         else:
@@ -112,7 +113,7 @@ def _refusal(error: StoreError, execution_id: str) -> UsageError:
 
 def _seq_of(arguments: argparse.Namespace, execution_id: ExecutionId) -> int:
     """The latest event that is kept."""
-    with open_store(arguments.db, read_only=True) as store:
+    with open_database(arguments.db, read_only=True) as store:
         return summary_of(store, execution_id).seq
 
 
@@ -164,7 +165,7 @@ class _Several:
         """Tell what is left to be told; the exit codes."""
         options = options_like(self._arguments)
         rests = [execution_id for execution_id, (_, outcome) in self._outcomes.items() if outcome is None]
-        with open_store(self._arguments.db, read_only=True) as store:
+        with open_database(self._arguments.db, read_only=True) as store:
             resting = {execution_id: find_execution(store, execution_id) for execution_id in rests}
             if self._form == "json":
                 shown = [

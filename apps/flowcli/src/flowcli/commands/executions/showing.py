@@ -11,11 +11,12 @@ from flowcore.events import timestamp_text
 from flowcore.executions import FINAL_STATUSES, NodeView
 from flowcore.values import write_json
 
+from flowcli.databases import open_database
 from flowcli.durations import duration_text
 from flowcli.exit_codes import SUCCESS
 from flowcli.node_paths import place_text
 from flowcli.snapshots import fold, snapshot_json, status_of
-from flowcli.stored_executions import find_execution, is_interrupted, open_store, summary_of
+from flowcli.stored_executions import find_execution, is_interrupted, summary_of
 from flowcli.terminal import printable, say, write_data
 from flowcli.waits import options_like, wait_lines
 
@@ -24,7 +25,7 @@ __all__ = ["run"]
 
 def run(arguments: argparse.Namespace) -> int:
     """Show it."""
-    with open_store(arguments.db, read_only=True) as store:
+    with open_database(arguments.db, read_only=True) as store:
         record = find_execution(store, arguments.words[0])
         if arguments.json:
             write_data(write_json(snapshot_json(store, record, options_like(arguments)), indent=2) + "\n")
