@@ -2,7 +2,8 @@
 
 A thread sends the loop a ping twice a second while executions are open. When no answer comes, it looks at what the
 loop's thread is doing: the frame of `make_attempts` on its stack tells the attempt, the innermost frame the line. A log
-record says so at once, and a Warning event of the node as soon as the loop turns again. Nodes pay nothing for it.
+record says so at once, and a Warning event of the node before its end or as soon as the loop turns again. Nodes pay
+nothing for it.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from collections.abc import Callable
 from types import FrameType
 from typing import Final
 
+from flowruntime.engine.attempt.run import ExecutionRun
 from flowruntime.engine.executor import Worker, make_attempts
 
 __all__ = ["LoopWatch"]
@@ -62,25 +64,29 @@ class LoopWatch:
     def _tell(self, loop: asyncio.AbstractEventLoop, thread: int, answer: threading.Event) -> None:
         top = sys._current_frames().get(thread)  # noqa: SLF001 - its documented purpose
         where = "" if top is None else f"{top.f_code.co_filename}:{top.f_lineno}"
-        worker = _find(top)
-        node = "Something" if worker is None else f"Node {worker.frame.machine.plan.nodes[worker.index].id!r}"
-        _log.warning("%s has blocked the event loop for %g s, at %s.", node, LIMIT_SECONDS, where)
-        if worker is not None:
+        found = _find(top)
+        # The event is held before anything is said: the node may end at any moment, and must have it by then.
+        node = "Something"
+        if found is not None:
+            run, index = found
+            node = f"Node {run.machine.plan.nodes[index].id!r}"
             message = (
                 f"The node blocked the event loop for more than {LIMIT_SECONDS:g} s, at {where}; nothing else "
                 "could run. Make it a plain function, which runs on a thread, or await what it waits for."
             )
-            worker.frame.run.hold_warning(worker.index, message)
-            loop.call_soon_threadsafe(worker.frame.run.flush, worker.index)
+            run.hold_warning(index, message)
+            loop.call_soon_threadsafe(run.flush, index)
+        _log.warning("%s has blocked the event loop for %g s, at %s.", node, LIMIT_SECONDS, where)
         while not answer.wait(_EVERY_SECONDS) and not self._closed.is_set():
             pass
 
 
-def _find(frame: FrameType | None) -> Worker | None:
-    """The worker whose attempt is on this stack."""
+def _find(frame: FrameType | None) -> tuple[ExecutionRun, int] | None:
+    """The node whose attempt is on this stack, by its run and its index there."""
     while frame is not None:
         if frame.f_code is make_attempts.__code__:
             worker: Worker = frame.f_locals["worker"]
-            return worker if worker.index >= 0 else None
+            run, index = worker.frame.run, worker.index  # read once: the worker may go on at any moment
+            return (run, index) if index >= 0 else None
         frame = frame.f_back
     return None
