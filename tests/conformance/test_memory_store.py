@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import gc
+import weakref
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 from flowcore.events import ExecutionId
 from flowruntime.journal import HistoryGap, Journal
 from flowruntime.stores import MemoryStore
 from flowruntime.testing.stores import StoreSuite
-from flowruntime.testing.stores.samples import ONE, TWO, WORKFLOW, append, completed, create, first, started
+from flowruntime.testing.stores.samples import ONE, TWO, WORKFLOW, append, carrying, completed, create, first, started
 
 from tests.conformance.store_clocks import StoreClock
 
@@ -75,3 +78,44 @@ def test_the_execution_that_ended_last_is_kept_however_long_it_was() -> None:
         append(store, execution_id, *[started(seq) for seq in range(2, 10)], completed(10))
     assert store.record(ONE) is None
     assert store.record(TWO) is not None
+
+
+def test_what_has_left_the_ring_is_let_go_of_as_soon_as_as_much_has_come() -> None:
+    class Value(dict[str, Any]):
+        """Can be asked whether it is still there."""
+
+    store = MemoryStore(ring_events=30)
+    values: list[weakref.ref[Value]] = []
+    for number in range(100):
+        value = Value()
+        values.append(weakref.ref(value))
+        execution_id = ExecutionId(str(number))
+        create(store, execution_id)
+        append(store, execution_id, carrying(2, value), completed(3))
+        del value
+        assert sum(value() is not None for value in values) <= 11  # ten are kept, one is on its way
+
+
+def test_a_full_ring_gives_the_garbage_collector_no_reason_to_walk_over_it() -> None:
+    store = MemoryStore(ring_events=10_000)
+    collections: list[str] = []
+
+    def fill(executions: range) -> None:
+        for number in executions:
+            execution_id = ExecutionId(str(number))
+            create(store, execution_id)
+            for begin in range(2, 2002, 250):
+                append(store, execution_id, *[started(seq) for seq in range(begin, begin + 250)])
+            append(store, execution_id, completed(2002))
+
+    def collected(phase: str, _about: dict[str, int]) -> None:
+        collections.append(phase)
+
+    fill(range(10))
+    gc.collect()
+    gc.callbacks.append(collected)
+    try:
+        fill(range(10, 30))
+    finally:
+        gc.callbacks.remove(collected)
+    assert collections == []

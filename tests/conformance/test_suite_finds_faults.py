@@ -6,8 +6,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 import pytest
-from flowcore.contracts import Change, Owner
+from flowcore.contracts import Change, Claim, Owner
 from flowcore.errors import StoreError
+from flowcore.events import ExecutionId
 from flowruntime.stores import MemoryStore
 from flowruntime.stores.memory import leases
 from flowruntime.stores.memory.logs import Log
@@ -108,6 +109,30 @@ def test_with_a_part_of_changes_forgotten(
     failed(test, StoreSuite(), Changing(forget))
 
 
+class Apart(MemoryStore):
+    """Keeps what follows an execution whatever becomes of that, or the other way round."""
+
+    def __init__(self, *, is_follower_first: bool) -> None:
+        super().__init__()
+        self._is_follower_first = is_follower_first
+
+    def commit(self, changes: Sequence[Change]) -> list[StoreError | None]:
+        refusals: list[StoreError | None] = []
+        for change in changes:
+            both = [one for one in (change._replace(follower=None), change.follower) if one is not None]
+            refused = super().commit(both[::-1] if self._is_follower_first else both)
+            refusals.append(next((refusal for refusal in refused if refusal is not None), None))
+        return refusals
+
+
+def test_with_what_follows_an_execution_kept_apart_from_it() -> None:
+    suite = StoreSuite()
+    suite.test_what_follows_an_execution_is_refused_with_its_end(MemoryStore())
+    failed(suite.test_what_follows_an_execution_is_refused_with_its_end, Apart(is_follower_first=True))
+    suite.test_an_end_is_refused_with_what_follows_it(MemoryStore())
+    failed(suite.test_an_end_is_refused_with_what_follows_it, Apart(is_follower_first=False))
+
+
 def test_with_answers_forgotten() -> None:
     test = StoreSuite().test_requests_are_answered_with_the_events_that_came_of_them
     store, owner = running(Changing(lambda change: change))
@@ -126,3 +151,19 @@ def test_without_a_comparison_of_values(monkeypatch: pytest.MonkeyPatch) -> None
 
     monkeypatch.setattr(MemoryValues, "compare_and_set", compare_nothing)
     failed(suite.test_a_text_is_set_if_nobody_has_changed_it, MemoryValues())
+
+
+class Greedy(MemoryStore):
+    """Lets an owner claim what it runs."""
+
+    def claim(self, execution_id: ExecutionId, owner: int) -> Claim:
+        log = self._logs.get_unfinished(execution_id)
+        if log.owner == owner:
+            log.owner = 0
+        return super().claim(execution_id, owner)
+
+
+def test_without_the_refusal_to_take_over_from_oneself() -> None:
+    suite, clock = StoreSuite(), StoreClock()
+    suite.test_nobody_takes_over_from_themselves(MemoryStore(now_us=clock.now_us), clock.pass_seconds)
+    failed(suite.test_nobody_takes_over_from_themselves, Greedy(now_us=clock.now_us), clock.pass_seconds)

@@ -20,7 +20,7 @@ from flowruntime.stores.sqlite import SqliteStore
 
 from tests.faults.ledger import Ledger
 
-__all__ = ["WORKFLOWS", "unsound"]
+__all__ = ["WORKFLOWS", "unsound", "untold"]
 
 
 def _workflow(layers: int, items: int) -> dict[str, Any]:
@@ -90,6 +90,24 @@ WORKFLOWS: Final[dict[str, dict[str, Any]]] = {
         ],
         "connections": [{"from_node": "once", "from_port": "result", "to_node": "then", "to_port": "value"}],
     },
+    "failing": {
+        "name": "failing",
+        "nodes": [
+            {"id": "begin", "node_type": "local.act"},
+            {"id": "fail", "node_type": "control.fail", "config": {"message": "It is over."}},
+        ],
+        "connections": [{"from_node": "begin", "from_port": "done", "to_node": "fail", "to_port": "after"}],
+        "settings": {"on_error_workflow": "telling"},
+    },
+    "telling": {
+        "name": "telling",
+        "nodes": [
+            {"id": "told", "node_type": "debug.inspect", "inputs": {"value": "${{ input.error.execution_id }}"}},
+            {"id": "tell", "node_type": "local.act"},
+        ],
+        "connections": [{"from_node": "told", "from_port": "done", "to_node": "tell", "to_port": "after"}],
+        "outputs": {"of": "${{ nodes.told.value }}", "told": "${{ nodes.tell.result }}"},
+    },
 }
 _EXPECTED: Final = {
     "long": {"end": 42, "items": [index + 2 for index in range(15)], "sub": 9, "no": None, "yes": 42},
@@ -118,6 +136,34 @@ def unsound(database: Path, ledger: Ledger, acknowledged: Iterable[str], workflo
     finally:
         store.close()
     return problems + [f"{stray} has effects and no log" for stray in effects]
+
+
+def untold(database: Path) -> list[str]:
+    """What is wrong with error workflows, when all executions of `failing` should have ended; each in a line.
+
+    All of them have failed, and each is told of by one execution of `telling`, which has succeeded.
+    """
+    store = SqliteStore(database)
+    store.open()
+    try:
+        views = [
+            Execution.fold(summary.execution_id, store.read(ExecutionId(summary.execution_id)).events)
+            for summary in store.executions(limit=100_000)
+        ]
+    finally:
+        store.close()
+    tellings = Counter(view.origin["execution_id"] for view in views if view.workflow_id == "telling")
+    failed = {view.execution_id for view in views if view.workflow_id == "failing" and view.status == "failed"}
+    problems = [f"{view.execution_id} is {view.status}" for view in views if view.workflow_id == "failing"]
+    problems = [problem for problem in problems if not problem.endswith("is failed")]
+    problems += [f"{name} is told of {tellings[name]} times" for name in failed if tellings[name] != 1]
+    problems += [f"{name} is told of and has not failed" for name in tellings.keys() - failed]
+    return problems + [
+        f"{view.execution_id} came to {view.status}: {view.outputs}"
+        for view in views
+        if view.workflow_id == "telling"
+        and (view.status, view.outputs) != ("succeeded", {"of": view.origin["execution_id"], "told": 1})
+    ]
 
 
 def _problems(summary: Any, log: list[Any], effects: list[Any], workflow: str) -> list[str]:

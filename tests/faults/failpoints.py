@@ -19,11 +19,12 @@ from flowruntime.engine.executor import resuming
 from flowruntime.engine.machine import Machine
 from flowruntime.journal.durable import DurableLog
 from flowruntime.journal.journal import Journal
+from flowruntime.runtime.error_workflows import ErrorWorkflows
 from flowruntime.runtime.recovering import Recovery
 from flowruntime.stores.sqlite import SqliteStore
 from flowruntime.stores.sqlite.changes import Changes
 
-__all__ = ["AT_A_RESUME", "AT_A_START", "effects", "install"]
+__all__ = ["AT_A_FAILURE", "AT_A_RESUME", "AT_A_START", "effects", "install"]
 
 #: Reached by every execution, and those that are reached only by one that is taken up.
 AT_A_START: Final = (
@@ -50,6 +51,19 @@ AT_A_RESUME: Final = (
     "resumed",
     "one of the attempts is interrupted",
     "the first commit",
+)
+#: Reached again and again around the end of an execution that fails, and by its error workflow.
+AT_A_FAILURE: Final = (
+    "before a commit",
+    "inside a transaction",
+    "after a commit",
+    "before it is told",
+    "before an effect",
+    "after an effect",
+    "an error workflow is made",
+    "the end is decided",
+    "the end is durable",
+    "leaving",
 )
 #: Called by the program around each effect: before and after it.
 effects: list[Callable[[str], None]] = []
@@ -109,6 +123,7 @@ def _simple(place: _Place) -> dict[str, Callable[[], None]]:
         "a node has ended and its followers do not know": lambda: _before(
             Machine, "completed", place.passing_when_durable
         ),
+        "an error workflow is made": lambda: _after(ErrorWorkflows, "begin", place.passing),
         "leaving": lambda: _before(SqliteStore, "leave", place.passing),
         "left": lambda: _after(Journal, "_leave", place.passing),
         "claimed": lambda: _after(SqliteStore, "claim", place.passing),
@@ -162,7 +177,7 @@ def _watch() -> None:
 
     def committed(self: SqliteStore, changes: Sequence[Change]) -> Any:
         refusals = commit(self, changes)
-        for change in changes:
+        for change in (*changes, *(change.follower for change in changes if change.follower is not None)):
             if change.events:
                 _written[change.execution_id] = change.events[-1].seq
         return refusals

@@ -65,6 +65,8 @@ class ResumedReferee(Referee):
         assert self.over
 
     def take(self, event: Event) -> None:
+        if isinstance(event, NodeCancelled) and event.why.startswith("the execution took too long"):
+            self.failure = self.failure or {"code": "execution.timeout", "fatal": True}
         match event:
             case WorkflowResumed():
                 self.take_up()
@@ -102,9 +104,8 @@ class ResumedReferee(Referee):
             if one.due_us is not None:
                 one.due_us = max(one.due_us, self.now)
         if self.stopped == "failed" and self.failure is not None:
-            self.error = self.failure  # a limit that was exceeded before is no event
-        if self.active_us >= self.limit_us and self.stopped != "failed":
-            self.stopped = None
+            self.error = self.failure  # a limit that was exceeded before and cancelled no node is no event
+        if self.active_us >= self.limit_us and self.stopped is None:
             self.run_out_of_time()
         elif self.stopped is not None:
             self.is_cancel_wanted = False

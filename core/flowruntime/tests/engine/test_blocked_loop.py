@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Iterator
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -67,7 +68,11 @@ async def test_a_node_that_blocks_the_loop_is_named_at_once_and_warned_of_before
     assert warning.seq < of(events, NodeCompleted)[0].seq
 
 
-async def test_nodes_on_threads_and_nodes_that_wait_block_nothing(noticed: Noticed) -> None:
+async def test_nodes_on_threads_and_nodes_that_wait_block_nothing(
+    noticed: Noticed, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # The loop may have to wait for a thread to begin; a node that blocked it would do so for half a minute.
+    monkeypatch.setattr(blocking, "LIMIT_SECONDS", 5)
     began, released = threading.Event(), threading.Event()
 
     @node("local.thread")
@@ -82,6 +87,27 @@ async def test_nodes_on_threads_and_nodes_that_wait_block_nothing(noticed: Notic
         result_of_nap = [event async for event in runtime.follow(execution_id) if _releases(event, released)]
     assert result_of_nap
     assert noticed.texts == []
+
+
+async def test_a_process_that_stood_still_as_a_whole_has_no_node_to_blame(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    class Waking(threading.Event):
+        """Its first wait is over before anybody could set it, as when the process could not run meanwhile."""
+
+        stood_still = False
+
+        def wait(self, timeout: float | None = None) -> bool:
+            self.stood_still, before = True, self.stood_still
+            return super().wait(timeout if before else 0)
+
+    monkeypatch.setattr(blocking, "threading", SimpleNamespace(**{**vars(threading), "Event": Waking}))
+    monkeypatch.setattr(blocking, "LIMIT_SECONDS", 60)
+    monkeypatch.setattr(blocking, "_EVERY_SECONDS", 0.01)
+    async with Runtime(nodes=ALL) as runtime:
+        result = await runtime.run(workflow({"n": {"node_type": "nap", "config": {"seconds": 0.2}}}))
+    assert result.success
+    assert caplog.messages == []
 
 
 def _releases(event: object, released: threading.Event) -> bool:

@@ -6,15 +6,41 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import anyio
+import anyio.lowlevel
+import pytest
 from flowcore.contracts import Change, Owner
 from flowcore.documents import parse_workflow
+from flowcore.errors import ExecutionError, StoreError
 from flowcore.events import TOP, Event, ExecutionId, NodeInterrupted, NodeStarted, WorkflowResumed, WorkflowStarted
+from flowcore.workflows import Workflow
+from flowruntime import Runtime
 from flowruntime.stores.processes import this_process
 from flowruntime.stores.sqlite import SqliteStore
 
-__all__ = ["BEGAN_US", "begun", "interruptions", "leave", "numbered", "record_of", "resumptions", "started"]
+from tests.engine_nodes import ALL, workflow
+
+__all__ = [
+    "BEGAN_US",
+    "GIVE",
+    "TWO",
+    "begun",
+    "ended",
+    "interruptions",
+    "kinds",
+    "leave",
+    "numbered",
+    "on",
+    "record_of",
+    "refusal",
+    "resumptions",
+    "started",
+    "until_status",
+]
 
 BEGAN_US = 1_700_000_000_000_000
+GIVE = workflow({"g": "give"}, outputs={"gave": "${{ nodes.g.result }}"})
+TWO = workflow({"g": "give", "h": "give"}, outputs={"gave": "${{ nodes.h.result }}"})
 
 
 def begun(types: Mapping[str, int] | None = None, *, net: str = "open") -> WorkflowStarted:
@@ -53,6 +79,7 @@ def leave(
     *,
     execution_id: str = "one",
     recovery: str | None = None,
+    named: Mapping[str, Workflow] | None = None,
 ) -> str:
     """Keep an execution whose process is gone; its id."""
     store = SqliteStore(database)
@@ -68,6 +95,7 @@ def leave(
                 ExecutionId(execution_id),
                 log,
                 parse_workflow(document),
+                named,
                 status="running" if len(log) > 1 else "pending",
                 owner=number,
                 recovery=recovery,
@@ -86,3 +114,37 @@ def record_of(database: Path, execution_id: str = "one") -> Any:
     record = store.record(ExecutionId(execution_id))
     store.close()
     return record
+
+
+def on(database: Path, **options: Any) -> Runtime:
+    """A runtime on it."""
+    return Runtime(f"sqlite:///{database}", nodes=options.pop("nodes", ALL), **options)
+
+
+async def ended(database: Path, execution_id: str = "one", **options: Any) -> tuple[Any, list[Any]]:
+    """The result and the log of what is taken up."""
+    accept_packs = options.pop("accept_packs", False)
+    async with on(database, **options) as runtime:
+        await runtime.resume(execution_id, accept_packs=accept_packs)
+        with anyio.fail_after(30):
+            return await runtime.wait(execution_id), [event async for event in runtime.follow(execution_id)]
+
+
+async def refusal(database: Path, execution_id: str = "one", **options: Any) -> Any:
+    """The error of somebody who wants to take it up."""
+    async with on(database, **options) as runtime:
+        with pytest.raises((ExecutionError, StoreError)) as caught:
+            await runtime.resume(execution_id)
+        return caught.value
+
+
+def kinds(events: Sequence[Event]) -> list[str]:
+    """What happened, without when and to whom."""
+    return [type(event).__name__ for event in events]
+
+
+async def until_status(runtime: Runtime, execution_id: str, status: str) -> None:
+    """Wait for it."""
+    with anyio.fail_after(30):
+        while runtime._journal.record(execution_id).status != status:
+            await anyio.lowlevel.checkpoint()

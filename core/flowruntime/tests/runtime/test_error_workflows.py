@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from typing import Any
 
+import anyio
+import anyio.lowlevel
 import pytest
 from flowcore.errors import WorkflowInvalid
+from flowcore.executions import Status
 from flowruntime import Runtime
 from flowruntime.authoring import node
+from flowruntime.engine import Supervisor
 
 from tests.engine_nodes import ALL, workflow
 
@@ -77,6 +82,34 @@ async def test_the_execution_keeps_the_error_workflow_of_its_start() -> None:
         runtime.workflows.remove("handler")
         await runtime.wait(execution_id)
     assert len(told.errors) == 1
+
+
+async def test_one_that_begins_while_the_runtime_is_closed_is_cancelled(monkeypatch: pytest.MonkeyPatch) -> None:
+    @node("local.linger", effects="pure")
+    async def linger() -> None:
+        """Takes its time to be cancelled."""
+        try:
+            await anyio.sleep_forever()
+        finally:
+            with anyio.CancelScope(shield=True):
+                await closing.wait()
+
+    async def close(self: Supervisor, *, leave: bool) -> None:
+        asyncio.get_running_loop().call_soon(closing.set)
+        await original(self, leave=leave)
+
+    original, closing, statuses = Supervisor.close, anyio.Event(), list[Status]()
+    monkeypatch.setattr(Supervisor, "close", close)
+    wait = {"id": "w", "node_type": "control.wait", "config": {"signal": "never"}}
+    with anyio.fail_after(30):
+        async with Runtime(nodes=[*ALL, linger]) as runtime:
+            runtime.workflows.add({"name": "handler", "nodes": [wait]})
+            document = {**workflow({"l": "linger", "a": "fail"}), "settings": {"on_error_workflow": "handler"}}
+            execution_id = await runtime.submit(document)
+            while runtime._supervisor._open[execution_id][0].top.machine.stopped != "failed":
+                await anyio.lowlevel.checkpoint()
+        statuses += [summary.status for summary in runtime._store.executions()]
+    assert statuses == ["cancelled", "failed"]
 
 
 async def test_an_error_workflow_that_cannot_take_the_error_is_told_and_changes_nothing(

@@ -44,7 +44,7 @@ def put_elsewhere(url: str, value: Any) -> None:
         "store = store_for(sys.argv[1]); store.open()\n"
         "store.workflows.put(parse_workflow(eval(sys.argv[2]))); store.close()\n"
     )
-    subprocess.run([sys.executable, "-c", code, url, repr(giving(value))], check=True, timeout=60)
+    subprocess.run([sys.executable, "-c", code, url, repr(giving(value))], check=True, timeout=180)
 
 
 async def test_what_was_added_is_there_for_the_next_runtime(url: str) -> None:

@@ -1,24 +1,21 @@
-"""What is taken up, what is set aside, and who takes up by themselves."""
+"""What is taken up, and who takes up by themselves."""
 
 from __future__ import annotations
 
 import sqlite3
-import threading
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import anyio
+import anyio.lowlevel
 import pytest
 from flowcore.errors import ExecutionError, StoreError
 from flowcore.events import (
     TOP,
-    Event,
     ExecutionId,
     NodeCancelled,
     NodeCompleted,
     NodeFailed,
-    NodeInterrupted,
     NodeStarted,
     NodeWaiting,
     NodeWoken,
@@ -31,51 +28,28 @@ from flowruntime.testing import ManualClock
 
 from core.flowruntime.tests.runtime.interrupted import (
     BEGAN_US,
+    GIVE,
     begun,
-    interruptions,
+    ended,
+    kinds,
     leave,
     numbered,
+    on,
     record_of,
-    resumptions,
+    refusal,
     started,
+    until_status,
 )
 from tests.engine_nodes import ALL, connect, workflow
 
 pytestmark = pytest.mark.anyio
 
-GIVE = workflow({"g": "give"}, outputs={"gave": "${{ nodes.g.result }}"})
-TWO = workflow({"g": "give", "h": "give"}, outputs={"gave": "${{ nodes.h.result }}"})
 WAIT: dict[str, Any] = {"name": "wait", "nodes": [{"id": "w", "node_type": "control.wait", "config": {"signal": "go"}}]}
 
 
 @pytest.fixture
 def database(tmp_path: Path) -> Path:
     return tmp_path / "flow.db"
-
-
-def on(database: Path, **options: Any) -> Runtime:
-    return Runtime(f"sqlite:///{database}", nodes=options.pop("nodes", ALL), **options)
-
-
-async def ended(database: Path, execution_id: str = "one", **options: Any) -> tuple[Any, list[Any]]:
-    """The result and the log of what is taken up."""
-    accept_packs = options.pop("accept_packs", False)
-    async with on(database, **options) as runtime:
-        await runtime.resume(execution_id, accept_packs=accept_packs)
-        with anyio.fail_after(30):
-            return await runtime.wait(execution_id), [event async for event in runtime.follow(execution_id)]
-
-
-async def refusal(database: Path, execution_id: str = "one", **options: Any) -> Any:
-    """The error of somebody who wants to take it up."""
-    async with on(database, **options) as runtime:
-        with pytest.raises((ExecutionError, StoreError)) as caught:
-            await runtime.resume(execution_id)
-        return caught.value
-
-
-def kinds(events: Sequence[Event]) -> list[str]:
-    return [type(event).__name__ for event in events]
 
 
 async def test_what_was_pending_begins_as_if_nothing_had_happened(database: Path) -> None:
@@ -99,84 +73,6 @@ async def test_what_had_completed_does_not_run_again(database: Path) -> None:
     result, log = await ended(database)
     assert result.outputs == {"gave": 7}
     assert kinds(log)[3:] == ["WorkflowResumed", "WorkflowCompleted"]
-
-
-async def test_five_recoveries_without_progress_are_borne_and_the_next_one_sets_it_aside(database: Path) -> None:
-    leave(database, GIVE, numbered(begun(), started("g"), *resumptions(4)))
-    assert (await ended(database))[0].status == "succeeded"
-    leave(database, GIVE, numbered(begun(), started("g"), *resumptions(5)), execution_id="two")
-    error = await refusal(database, "two")
-    assert error.code == "execution.quarantined"
-    assert "'two'" in error.message
-    assert "resume ID" in error.remedy
-    record = record_of(database, "two")
-    assert (record.status, "5 times" in record.quarantine) == ("quarantined", True)
-
-
-async def test_a_sixth_interruption_of_one_node_sets_it_aside_though_others_came_on(database: Path) -> None:
-    progress: list[Event] = [started("h"), NodeCompleted(0, begun().at_us, TOP, "h", 1, {"result": 1}, 1.0, None, None)]
-    leave(database, TWO, numbered(begun(), *interruptions("g", 4), *progress))
-    assert (await ended(database))[0].status == "succeeded"
-    leave(database, TWO, numbered(begun(), *interruptions("g", 5), *progress), execution_id="two")
-    assert "'g'" in (await refusal(database, "two")).message
-    assert record_of(database, "two").status == "quarantined"
-
-
-async def test_who_takes_it_out_of_quarantine_by_hand_begins_counting_anew(database: Path) -> None:
-    leave(database, GIVE, numbered(begun(), *interruptions("g", 5)))
-    await refusal(database)
-    result, log = await ended(database)
-    assert result.status == "succeeded"
-    assert log[-5:-4] == [event for event in log if isinstance(event, WorkflowResumed)][-1:]
-    assert "quarantine" in log[-5].reason
-    assert record_of(database).quarantine is None
-
-
-async def test_what_is_set_aside_before_its_log_is_closed_harms_nobody(
-    database: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    leave(database, GIVE, numbered(begun(), *interruptions("g", 5)))
-    is_aside = threading.Event()
-    commit, quarantine = SqliteStore.commit, SqliteStore.quarantine
-
-    def late(self: SqliteStore, changes: Any) -> Any:
-        assert is_aside.wait(30)
-        return commit(self, changes)
-
-    def first(self: SqliteStore, *words: Any) -> None:
-        quarantine(self, *words)
-        is_aside.set()
-
-    monkeypatch.setattr(SqliteStore, "commit", late)
-    monkeypatch.setattr(SqliteStore, "quarantine", first)
-    await refusal(database)
-    assert record_of(database).status == "quarantined"
-
-
-async def test_what_was_released_once_bears_five_further_interruptions(database: Path) -> None:
-    released = WorkflowResumed(0, begun().at_us, "it was taken out of quarantine")
-    again: list[Event] = [NodeInterrupted(0, begun().at_us, TOP, "g", 6), started("g", 7)]
-    leave(database, GIVE, numbered(begun(), *interruptions("g", 5), released, *again))
-    assert (await ended(database))[0].status == "succeeded"
-
-
-async def test_what_is_in_quarantine_is_not_taken_up_by_itself(database: Path) -> None:
-    leave(database, GIVE, numbered(begun(), *interruptions("g", 5)), recovery="mine")
-    leave(database, GIVE, numbered(begun()), execution_id="two", recovery="mine")
-    async with on(database, name="mine") as runtime:
-        await until_status(runtime, "two", "succeeded")
-        assert runtime._journal.record("one").status == "quarantined"
-    async with on(database, name="mine") as runtime:
-        leave(database, GIVE, numbered(begun()), execution_id="three", recovery="mine")
-    async with on(database, name="mine") as runtime:
-        await until_status(runtime, "three", "succeeded")
-        assert runtime._journal.record("one").status == "quarantined"
-
-
-async def until_status(runtime: Runtime, execution_id: str, status: str) -> None:
-    with anyio.fail_after(30):
-        while runtime._journal.record(execution_id).status != status:
-            await anyio.lowlevel.checkpoint()
 
 
 # --- time and stops ----------------------------------------------------------------------------------

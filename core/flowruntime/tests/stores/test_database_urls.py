@@ -26,6 +26,7 @@ def test_three_slashes_begin_a_relative_path_and_four_an_absolute_one(
     assert path_of("sqlite:////data/flow.db") == "/data/flow.db"
     assert path_of("sqlite:////data/with%20space.db") == "/data/with space.db"
     assert path_of("sqlite:////data/flow.db?synchronous=normal") == "/data/flow.db"
+    assert path_of("sqlite:////data/what%3F.db") == "/data/what?.db"
 
 
 def test_memory_is_the_store_that_keeps_nothing() -> None:
@@ -43,6 +44,7 @@ def test_memory_is_the_store_that_keeps_nothing() -> None:
         "sqlite://data/flow.db",
         "sqlite:///flow.db?synchronous=off",
         "sqlite:///flow.db?mode=ro",
+        "sqlite:///:memory:",
     ],
 )
 def test_what_is_no_url_of_ours_is_refused_with_what_to_write(url: str) -> None:
@@ -110,8 +112,10 @@ def test_the_default_database_lies_in_the_users_data_folder(tmp_path: Path, monk
     monkeypatch.setenv("XDG_DATA_HOME", "relative")
     monkeypatch.setenv("HOME", str(tmp_path))
     assert path_of(default_url()) == str(tmp_path / ".local" / "share" / "flownodes" / "flow.db")
-    monkeypatch.setenv("FLOW_HOME", str(tmp_path / "home"))
-    assert path_of(default_url()) == str(tmp_path / "home" / "flow.db")
+    # The last one is no UTF-8, which no file name needs to be.
+    for name in ("home", "ho me#?%41", "hömé", "h\udcff"):
+        monkeypatch.setenv("FLOW_HOME", str(tmp_path / name))
+        assert path_of(default_url()) == str(tmp_path / name / "flow.db")
 
 
 def test_the_folder_of_the_default_database_is_made_and_no_other(
@@ -126,6 +130,15 @@ def test_the_folder_of_the_default_database_is_made_and_no_other(
         store_for(f"sqlite:///{tmp_path}/c/flow.db").open()
     assert caught.value.code == "store.no_folder"
     assert not (tmp_path / "c").exists()
+
+
+@pytest.mark.parametrize("name", ["x" * 300, "a%00b", "x" * 300 + "/flow.db"])
+@pytest.mark.parametrize("read_only", [True, False])
+def test_a_path_that_cannot_be_looked_at_is_told(tmp_path: Path, name: str, read_only: bool) -> None:
+    with pytest.raises(StoreError) as caught:
+        store_for(f"sqlite:///{tmp_path}/{name}", read_only=read_only).open()
+    assert caught.value.code == "store.unopened"
+    assert caught.value.remedy
 
 
 def test_reading_makes_no_file(tmp_path: Path) -> None:

@@ -78,6 +78,29 @@ def test_the_content_of_a_blob_in_a_file_is_kept_when_the_file_is_gone(tmp_path:
             assert (reader.read(6), reader.seek(-6, 2), reader.read()) == (whole[:6], len(whole) - 6, whole[-6:])
 
 
+def test_a_blob_that_was_damaged_in_the_database_is_told_by_whoever_reads_it(tmp_path: Path) -> None:
+    path = tmp_path / "flow.db"
+    with opened(path) as store:
+        create(store, ONE)
+        append(store, ONE, carrying(2, Blob.from_bytes(bytes(300_000))))
+        with sqlite3.connect(path) as connection:
+            connection.execute("UPDATE contents SET data = CAST(zeroblob(299999) || x'01' AS BLOB)")
+        connection.close()
+        kept = store.read(ONE).events[1].outputs["result"]  # type: ignore[union-attr]
+        for read in (kept.read, lambda: b"".join(kept.parts())):
+            with pytest.raises(StoreError) as caught:
+                read()
+            assert caught.value.code == "store.corrupt"
+        with kept.open() as reader:  # a part says nothing of the whole
+            assert reader.read(6) == bytes(6)
+        with sqlite3.connect(path) as connection:
+            connection.execute("DELETE FROM contents")
+        connection.close()
+        with pytest.raises(StoreError) as caught:
+            kept.read()
+        assert caught.value.code == "store.corrupt"
+
+
 def test_a_blob_whose_file_was_removed_is_refused_and_leaves_no_content(tmp_path: Path) -> None:
     path = tmp_path / "flow.db"
     with BlobWriter() as writer:

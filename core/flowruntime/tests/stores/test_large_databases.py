@@ -5,12 +5,14 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from flowcore.contracts import Change
-from flowcore.events import ExecutionId
+from flowcore.events import Event, ExecutionId
 from flowruntime.stores.processes import this_process
-from flowruntime.stores.sqlite import SqliteStore
+from flowruntime.stores.sqlite import SqliteStore, history
+from flowruntime.stores.sqlite.encoding import decode_row
 from flowruntime.stores.sqlite.leases import unowned_query
 from flowruntime.testing.stores.samples import ONE, WORKFLOW, append, completed, create, elsewhere, first, started
 
@@ -147,3 +149,25 @@ def test_requests_that_were_answered_are_not_looked_at_when_new_ones_are_looked_
         connection.close()
         assert list(store.requests.waiting(me)) == []
         assert steps_of(store, lambda: store.requests.waiting(me)) < 1_000
+
+
+def test_a_long_batch_is_decoded_once_however_small_the_pages_are(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    decoded: list[int] = []
+    decode = decode_row
+
+    def counting(row: Any, *rest: Any) -> list[Event]:
+        decoded.append(row.last_seq)
+        return decode(row, *rest)
+
+    monkeypatch.setattr(history, "decode_row", counting)
+    with opened(tmp_path / "flow.db") as store:
+        create(store, ONE)
+        append(store, ONE, *[started(seq) for seq in range(2, 1_001)])
+        append(store, ONE, started(1_001))
+        seqs: list[int] = []
+        while events := store.read(ONE, after=len(seqs), limit=10).events:
+            seqs += [event.seq for event in events]
+    assert seqs == list(range(1, 1_002))
+    assert len(decoded) <= 4

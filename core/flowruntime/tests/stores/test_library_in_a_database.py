@@ -63,7 +63,7 @@ def test_two_processes_that_add_at_the_same_time_lose_nothing(tmp_path: Path) ->
         assert writer.stdin is not None
         writer.stdin.write("go\n")
         writer.stdin.flush()
-    refused = [int(writer.communicate(timeout=60)[0]) for writer in writers]
+    refused = [int(writer.communicate(timeout=180)[0]) for writer in writers]
     with opened(database) as store:
         shared = store.workflows.get("shared")
         assert shared is not None

@@ -76,6 +76,7 @@ class Change(NamedTuple):
     never claimed is changed with token 0. `status` is what the execution is after these events unless they end it.
     With `cancel` somebody wants it to end, and whoever takes it up after this ends it.
     `answers` are the requests that came to be answered by these events, with the error object of those that failed.
+    `follower` begins a further execution because of these events: both are kept, or neither is.
     Without events it changes only what stands beside them; of an execution that has ended, nothing.
     """
 
@@ -90,6 +91,7 @@ class Change(NamedTuple):
     once: tuple[str, str] | None = None
     answers: Mapping[int, ErrorObject | None] | None = None
     cancel: bool = False
+    follower: Change | None = None
 
 
 class Store(Protocol):
@@ -155,7 +157,7 @@ class Store(Protocol):
         is not registered (`owner.unknown`), an unknown one (`execution.unknown`), one that somebody else has claimed or
         that was given back (`lease.lost`), events of one that has ended (`execution.final`), events that do not follow
         the latest one that is kept (`store.gap`), and what is no JSON (`store.not_json`). When it raises, none of the
-        changes is kept.
+        changes is kept. Why a `follower` was refused is told of the change that it belongs to.
         """
         ...
 

@@ -25,6 +25,8 @@ _log = logging.getLogger("flowruntime")
 #: How long the loop may be blocked before it is told.
 LIMIT_SECONDS: Final = 1.0
 _EVERY_SECONDS: Final = 0.5
+#: The limit is waited for in so many parts: a process that stands still as a whole loses one of them only.
+_PARTS: Final = 10
 #: So many looks with nothing open end the thread.
 _IDLE_LOOKS: Final = 10
 
@@ -55,7 +57,7 @@ class LoopWatch:
             answer = threading.Event()
             try:
                 loop.call_soon_threadsafe(answer.set)
-                if not answer.wait(LIMIT_SECONDS):
+                if not any(answer.wait(LIMIT_SECONDS / _PARTS) for _ in range(_PARTS)):
                     self._tell(loop, thread, answer)
             except RuntimeError:  # the loop was closed
                 break

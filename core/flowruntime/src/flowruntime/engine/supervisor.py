@@ -84,19 +84,23 @@ class Supervisor:
         version: int | None = None,
         recovery: str | None = None,
         once: tuple[str, str] | None = None,
+        leader: ExecutionLog | None = None,
         http: Callable[[], httpx.AsyncClient],
+        on_failing: Callable[[ExecutionResult, ExecutionLog], None] | None = None,
     ) -> Executor:
         """Make event 1 durable; `run` or `start` the executor then.
 
         `fired` is the trigger's number; `named` are the workflows that it may run by name. `origin` says what started
         the execution; `version` is that of the workflow in the library. `recovery` and `once` as in
-        `flowcore.contracts.Change`.
+        `flowcore.contracts.Change`, `leader` as in `Journal.create`, `on_failing` as in `Executor`.
         """
         now_us = self._clock.now_us()
         execution_id = _new_execution_id(now_us)
         first = WorkflowStarted(1, now_us, plan.workflow.id, version, inputs, origin, dict(plan.types))
-        log = self._journal.create(execution_id, plan.workflow, first, named, recovery=recovery, once=once)
-        return self._open_executor(log, plan, instances, inputs, fired, now_us, http, on_end)
+        log = self._journal.create(
+            execution_id, plan.workflow, first, named, recovery=recovery, once=once, leader=leader
+        )
+        return self._open_executor(log, plan, instances, inputs, fired, now_us, http, on_end, on_failing)
 
     def reopen(
         self,
@@ -107,10 +111,11 @@ class Supervisor:
         *,
         on_end: Callable[[ExecutionResult | None], None],
         http: Callable[[], httpx.AsyncClient],
+        on_failing: Callable[[ExecutionResult, ExecutionLog], None] | None = None,
     ) -> Executor:
         """An executor for an execution that began elsewhere, where nothing has run yet; `unfold` brings it on."""
         fired = plan.index.get(started.origin.get("node", "")) if started.origin.get("type") == "Node" else None
-        return self._open_executor(log, plan, instances, started.inputs, fired, started.at_us, http, on_end)
+        return self._open_executor(log, plan, instances, started.inputs, fired, started.at_us, http, on_end, on_failing)
 
     def drop(self, executor: Executor) -> None:
         """Forget an executor that has not begun and shall not."""
@@ -129,6 +134,7 @@ class Supervisor:
         started_us: int,
         http: Callable[[], httpx.AsyncClient],
         on_end: Callable[[ExecutionResult | None], None],
+        on_failing: Callable[[ExecutionResult, ExecutionLog], None] | None,
     ) -> Executor:
         machine = Machine(plan, fired=fired)
         shared = Surroundings(
@@ -150,6 +156,7 @@ class Supervisor:
             started_us=started_us,
             jitter=self._jitter,
             on_end=self._ended,
+            on_failing=on_failing,
         )
         if isinstance(log, DurableLog):
             log.on_refused = executor.abandon
@@ -267,17 +274,16 @@ class Supervisor:
         With `leave` executions that are in a database are left as they stand instead, for somebody else to resume.
         """
         self._loop_watch.close()
-        for executor, _ in list(self._open.values()):
-            if leave and executor.log.is_blocking:
-                executor.abandon(
-                    StoreError("The runtime was closed; the execution is left to the next one of its name.")
-                )
-            else:
-                executor.cancel("the runtime was closed")
         while self._open:
-            executor, _ = next(iter(self._open.values()))
-            while not executor.over:
-                await executor.ended.wait()
+            for executor, _ in list(self._open.values()):
+                if leave and executor.log.is_blocking:
+                    executor.abandon(
+                        StoreError("The runtime was closed; the execution is left to the next one of its name.")
+                    )
+                else:
+                    executor.cancel("the runtime was closed")
+            if self._open:  # some may begin meanwhile, because others fail
+                await next(iter(self._open.values()))[0].ended.wait()
         if self._leftovers:
             await asyncio.wait(self._leftovers, timeout=_LEFTOVER_SECONDS)
         for task in self._leftovers:

@@ -21,7 +21,8 @@ __all__ = ["NEVER_US", "Timed", "Watchdog"]
 #: A time that does not come.
 NEVER_US = sys.maxsize
 
-_COMPACT_FROM = 1024
+#: So few that short runs, each of which leaves an entry, stay below what makes the garbage collector look at them.
+_COMPACT_FROM = 256
 
 
 class Timed(Protocol):

@@ -13,7 +13,7 @@ from typing import Final
 
 from flowcore.contracts import Change, Store
 from flowcore.errors import StoreError
-from flowcore.events import ErrorObject, Event, ExecutionId
+from flowcore.events import ErrorObject, Event, ExecutionId, WorkflowCompleted
 from flowcore.executions import Status
 
 from flowruntime.bus import Bell
@@ -43,7 +43,9 @@ class DurableLog(ExecutionLog):
         "_closed",
         "_creation",
         "_durable_seq",
+        "_follower_events",
         "_is_cancelled",
+        "_is_follower",
         "_kept_status",
         "_on_over",
         "_ring_planned",
@@ -53,6 +55,7 @@ class DurableLog(ExecutionLog):
         "_tail_events",
         "_waits",
         "_writer",
+        "follower",
         "on_refused",
         "refused",
         "token",
@@ -69,6 +72,7 @@ class DurableLog(ExecutionLog):
         token: int,
         seq: int,
         creation: Change | None,
+        leader: DurableLog | None,
         on_over: Callable[[ExecutionLog], None],
     ) -> None:
         super().__init__(execution_id, store, seq=seq)
@@ -99,10 +103,16 @@ class DurableLog(ExecutionLog):
         #: Rings when there may be room for more events.
         self._room = Bell()
         self._closed = False
-        self.listening = True
+        #: The log of an execution that begins with the end of this one, and those of its events that are kept with it.
+        self.follower: DurableLog | None = None
+        self._follower_events: Sequence[Event] = ()
+        self._is_follower = leader is not None
+        self.listening = leader is None
         if creation is not None:
             self.pending.extend(creation.events)
             self.flush()
+        if leader is not None:
+            leader.follower = self
 
     @property
     def durable_seq(self) -> int:
@@ -112,13 +122,14 @@ class DurableLog(ExecutionLog):
     async def until_durable(self, seq: int) -> None:
         """Return when all events up to `seq`, which are decided, are durable.
 
-        Raises StoreError when the store refuses them, or cannot be used and does not have the execution yet.
+        Raises StoreError when the store refuses them, or cannot be used and does not have the execution yet. One that
+        begins with the end of another waits for that.
         """
         if self._durable_seq >= seq:
             return
         if self.refused is not None:
             raise self.refused
-        if self._durable_seq == 0 and self._writer.trouble is not None:
+        if self._durable_seq == 0 and not self._is_follower and self._writer.trouble is not None:
             raise self._writer.trouble
         future = asyncio.get_running_loop().create_future()
         self._waits.insert(bisect_left(self._waits, seq, key=lambda wait: wait[0]), (seq, future))
@@ -153,6 +164,11 @@ class DurableLog(ExecutionLog):
         self._is_cancelled = True
         self.flush()
 
+    def ask(self) -> None:
+        """Have the store refuse the execution now if somebody else runs it: one that waits would never find out."""
+        self._kept_status = None
+        self.flush()
+
     def has_answered(self, number: int) -> bool:
         """Whether it is decided what came of a request; that is not durable at once, and requests may be told twice."""
         return number in self._answered
@@ -183,6 +199,11 @@ class DurableLog(ExecutionLog):
         self._kept_status = status
         creation, self._creation = self._creation, None
         change = Change(self.execution_id, events, token=self.token) if creation is None else creation
+        if self.follower is not None and events and isinstance(events[-1], WorkflowCompleted):
+            follower = self.follower.take()
+            if follower is not None:
+                self._follower_events = follower.events
+                change = change._replace(follower=follower)
         # A request may have been told twice; what came of it is what came of it first.
         return change._replace(events=events, status=status, answers=dict(answers) or None, cancel=is_cancelled)
 
@@ -213,11 +234,13 @@ class DurableLog(ExecutionLog):
         del self._waits[:reached]
         if self._bell.waited_for:
             self._plan_ring()
+        if self.follower is not None and isinstance(kept.events[-1], WorkflowCompleted):
+            self.follower.kept(Kept(self.follower, self._follower_events, None))
         self._leave()
 
     def trouble(self, error: StoreError) -> None:
         """The store cannot be used. An execution that it has goes on when it can be; one that it has not is refused."""
-        if self._durable_seq == 0:
+        if self._durable_seq == 0 and not self._is_follower:
             self._fail_waits(error)
 
     def tail(self, after: int) -> Sequence[Event] | None:
@@ -258,6 +281,8 @@ class DurableLog(ExecutionLog):
         self._bell.ring()
         if self.on_refused is not None:
             self.on_refused(error)
+        if self.follower is not None:
+            self.follower.kept(Kept(self.follower, (), error))
         self._leave()
 
     def _fail_waits(self, error: StoreError) -> None:

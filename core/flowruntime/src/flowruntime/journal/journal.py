@@ -78,6 +78,7 @@ class Journal:
                 is_idle=lambda: not self._open,
                 requested=requested,
                 found=found,
+                lapsed=self._lapsed,
             )
 
     async def close(self) -> None:
@@ -119,21 +120,22 @@ class Journal:
         *,
         recovery: str | None = None,
         once: tuple[str, str] | None = None,
+        leader: ExecutionLog | None = None,
     ) -> ExecutionLog:
         """Begin an execution. Event 1 is kept when this returns; in a store that blocks, when it is durable.
 
-        `named` are the workflows that it may run by name; `recovery` and `once` as in `Change`. Raises StoreError when
-        the store cannot be used.
+        `named` are the workflows that it may run by name; `recovery` and `once` as in `Change`. It is kept together
+        with the end of the `leader`, which is about to be decided. Raises StoreError when the store cannot be used.
         """
         change = Change(execution_id, [first], workflow, named, 0, "pending", None, recovery, once)
         log: ExecutionLog
         if self.store.blocking:
             if self.owner is None or self._writer is None:
                 raise _closed()
-            if self._writer.trouble is not None:
+            if self._writer.trouble is not None and leader is None:
                 raise self._writer.trouble
             change = change._replace(owner=self.owner.number)
-            log = self._durable_log(execution_id, self._writer, token=1, seq=1, creation=change)
+            log = self._durable_log(execution_id, self._writer, token=1, seq=1, creation=change, leader=leader)
         else:
             (refused,) = self.store.commit((change,))
             if refused is not None:
@@ -260,9 +262,25 @@ class Journal:
             raise
 
     def _durable_log(
-        self, execution_id: ExecutionId, writer: Writer, *, token: int, seq: int, creation: Change | None
+        self,
+        execution_id: ExecutionId,
+        writer: Writer,
+        *,
+        token: int,
+        seq: int,
+        creation: Change | None,
+        leader: ExecutionLog | None = None,
     ) -> DurableLog:
-        log = DurableLog(execution_id, self.store, writer, token=token, seq=seq, creation=creation, on_over=self._over)
+        log = DurableLog(
+            execution_id,
+            self.store,
+            writer,
+            token=token,
+            seq=seq,
+            creation=creation,
+            leader=leader if isinstance(leader, DurableLog) else None,
+            on_over=self._over,
+        )
         log.net = self._net
         if self.observed is not None:
             log.observe(self.observed)
@@ -270,6 +288,11 @@ class Journal:
 
     def _over(self, log: ExecutionLog) -> None:
         self._open.pop(log.execution_id, None)
+
+    def _lapsed(self) -> None:
+        for log in list(self._open.values()):
+            if isinstance(log, DurableLog):
+                log.ask()
 
     def _troubled(self, error: StoreError) -> None:
         for log in list(self._open.values()):

@@ -113,11 +113,13 @@ class ExecutionLog:
     def append(self, event: Event) -> None:
         """Take the next event; its `seq` is one more than the latest. Revealed secrets in its texts are masked."""
         self.seq += 1
-        if self.net is not None and not self.net.is_empty:
-            event = masked_event(event, self.net)
-        self.pending.append(event)
+        self.pending.append(self.masked(event))
         if self.listening or len(self.pending) >= BATCH:
             self.flush()
+
+    def masked(self, event: Event) -> Event:
+        """The event without revealed secrets, as `append` takes it."""
+        return event if self.net is None or self.net.is_empty else masked_event(event, self.net)
 
     def flush(self) -> None:
         """Hand all decided events to the store, then wake the followers."""

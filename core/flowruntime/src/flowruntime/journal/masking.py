@@ -14,7 +14,7 @@ from flowruntime.secrets import Net
 __all__ = ["masked_event"]
 
 #: What else stands in an error are names that Flownodes gives itself.
-_TEXTS: Final = ("message", "remedy", "details", "traceback")
+_TEXTS: Final = ("code", "message", "remedy", "details", "traceback")
 
 
 def masked_event(event: Event, net: Net) -> Event:

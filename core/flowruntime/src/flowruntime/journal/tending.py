@@ -8,6 +8,7 @@ execution from another process is heard within a second.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import threading
 import time
@@ -31,6 +32,7 @@ class Tending:
     """Tends what one owner has in a store. The callbacks are called on the loop's thread.
 
     `requested` gets requests that are new, `found` executions that were created with `recovery` and that nobody runs.
+    `lapsed` is called when the leases ran out, so that executions may be run by others by now.
     """
 
     def __init__(
@@ -43,6 +45,7 @@ class Tending:
         is_idle: Callable[[], bool],
         requested: Callable[[Sequence[Request]], None],
         found: Callable[[Sequence[ExecutionId]], None],
+        lapsed: Callable[[], None],
         reconcile_seconds: float = RECONCILE_SECONDS,
     ) -> None:
         self._store = store
@@ -52,6 +55,7 @@ class Tending:
         self._is_idle = is_idle
         self._requested = requested
         self._found = found
+        self._lapsed = lapsed
         self._reconcile_seconds = reconcile_seconds
         self._closing = threading.Event()
         #: Numbers of requests that were told and are not answered yet.
@@ -74,9 +78,11 @@ class Tending:
             now = time.monotonic()
             try:
                 if now >= renew_at:
+                    in_time = self._store.keep_alive(self._owner)
                     renew_at = now + self._renew_seconds
-                    if not self._store.keep_alive(self._owner):
+                    if not in_time:
                         _log.warning("The leases of this process ran out; others may have taken its executions over.")
+                        self._loop.call_soon_threadsafe(self._lapsed)
                 if not self._is_idle():
                     self._look()
                 if self._recovery is not None and now >= reconcile_at:
@@ -85,6 +91,8 @@ class Tending:
             except StoreError as error:
                 if error.code == "owner.unknown":
                     _log.error("%s What this process still writes will be refused.", error)
+                    with contextlib.suppress(RuntimeError):  # as below
+                        self._loop.call_soon_threadsafe(self._lapsed)
                     return
                 # Whoever writes events says what else is wrong with the store.
             except RuntimeError:

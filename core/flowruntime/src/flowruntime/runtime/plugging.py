@@ -9,6 +9,7 @@ import anyio.to_thread
 from flowruntime.journal import Journal
 from flowruntime.registry import Registry
 from flowruntime.runtime.plans import PlanCache
+from flowruntime.secrets import Net
 
 if TYPE_CHECKING:
     from flowruntime.hooks.observing import Observers
@@ -20,8 +21,9 @@ __all__ = ["Plugging"]
 class Plugging:
     """The plugins of one runtime, between `open` and `close`."""
 
-    def __init__(self, registry: Registry) -> None:
+    def __init__(self, registry: Registry, net: Net) -> None:
         self._registry = registry
+        self._net = net
         self._observers: Observers | None = None
 
     async def open(self, plans: PlanCache, journal: Journal) -> None:
@@ -40,7 +42,7 @@ class Plugging:
         from flowruntime.hooks.wrapping import AttemptWrappers
 
         hooks = self._registry.hooks
-        return (None, None) if hooks is None else (AttemptWrappers(hooks), Observers(hooks))
+        return (None, None) if hooks is None else (AttemptWrappers(hooks, self._net), Observers(hooks))
 
     async def close(self) -> None:
         """Tell the observers what is left, for ten seconds at most."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, Final, Protocol
+from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from flowcore.contracts import Claim, ExecutionRecord
 from flowcore.errors import FlowError, StoreError, WorkflowInvalid
@@ -22,8 +22,8 @@ from flowruntime.engine.executor import (
     Resumption,
     unfold,
 )
-from flowruntime.journal import Journal
-from flowruntime.plan import Library
+from flowruntime.journal import ExecutionLog, Journal
+from flowruntime.plan import Library, Plan
 from flowruntime.runtime.plans import CompiledWorkflow
 
 if TYPE_CHECKING:
@@ -33,15 +33,17 @@ __all__ = ["Recovery"]
 
 _log = logging.getLogger("flowruntime")
 _PAGE: Final = 5000
+#: The token of whoever takes an execution up for the first time.
+_FIRST_RECOVERY: Final = 2
 _GONE: Final = "the process that ran it is gone"
 
 
-class EndOf(Protocol):
-    """What is to be done when an execution of a compiled workflow has ended, or does not run here any more."""
+class OnFailing(Protocol):
+    """What is to be done before an execution fails, if anything: by its workflows by name, and by its origin."""
 
     def __call__(
-        self, compiled: CompiledWorkflow, /, *, is_error_workflow: bool
-    ) -> Callable[[ExecutionResult | None], None]: ...
+        self, plan: Plan, named: Mapping[str, Workflow] | None, origin: Mapping[str, Any] | None, /
+    ) -> Callable[[ExecutionResult, ExecutionLog], None] | None: ...
 
 
 class Recovery:
@@ -53,13 +55,15 @@ class Recovery:
         journal: Journal,
         supervisor: Supervisor,
         compile_closure: Callable[[Workflow, Library | None], CompiledWorkflow],
-        on_end: EndOf,
+        on_end: Callable[[CompiledWorkflow], Callable[[ExecutionResult | None], None]],
+        on_failing: OnFailing,
         http: Callable[[str], Callable[[], httpx.AsyncClient]],
     ) -> None:
         self._journal = journal
         self._supervisor = supervisor
         self._compile = compile_closure
         self._on_end = on_end
+        self._on_failing = on_failing
         self._http = http
         self._tasks: set[asyncio.Task[None]] = set()
 
@@ -120,13 +124,14 @@ class Recovery:
         compiled = self._compiled(record)
         origin = started.origin
         log = self._journal.reopen(claim)
-        on_end = self._on_end(compiled, is_error_workflow=origin.get("type") == "Error")
+        on_end = self._on_end(compiled)
         executor = self._supervisor.reopen(
             log,
             compiled.plan,
             compiled.instances,
             started,
             on_end=on_end,
+            on_failing=self._on_failing(compiled.plan, record.named, origin),
             http=self._http(origin.get("net", "open")),
         )
         try:
@@ -140,7 +145,9 @@ class Recovery:
             self._supervisor.drop(executor)
             on_end(None)
             raise
-        executor.past = Resumption(past, reason, claim.cancel_requested)
+        # Its creator had token 1, whoever took it up first may have found it pending.
+        has_begun = past.view.status != "pending" or claim.token > _FIRST_RECOVERY
+        executor.past = Resumption(past, reason, claim.cancel_requested, has_begun)
         return executor
 
     def _compiled(self, record: ExecutionRecord) -> CompiledWorkflow:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
+from functools import partial
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Literal, Self
 
@@ -15,11 +16,12 @@ from flowcore.executions import FINAL_STATUSES, Execution, ExecutionResult
 from flowcore.values import Value, check_value
 from flowcore.workflows import Workflow
 
+from flowruntime.authoring import Body
 from flowruntime.clock import SystemClock
 from flowruntime.engine import Supervisor
 from flowruntime.engine.attempt import Instances
 from flowruntime.engine.executor import Executor
-from flowruntime.journal import LEASE_SECONDS, Following, Journal
+from flowruntime.journal import LEASE_SECONDS, ExecutionLog, Following, Journal
 from flowruntime.pack_settings import OperatorFile, hold_operator_file
 from flowruntime.plan import Checked, Library, Plan, SchemaCache, check_workflow, require_plan
 from flowruntime.registry import Registry
@@ -83,7 +85,7 @@ class Runtime:
         hold_operator_file(OperatorFile(settings_file(), serves_others=net == "public"))
         self._clock: Clock = SystemClock() if clock is None else clock
         self._store = store_for(db)
-        self._secrets = find_secrets(self._store)
+        self._secrets = find_secrets(self._store, self.registry)
         self._journal = Journal(self._store, self._secrets.net)
         self._schemas = SchemaCache()
         self._supervisor = Supervisor(
@@ -105,9 +107,10 @@ class Runtime:
             supervisor=self._supervisor,
             compile_closure=self._compile_closure,
             on_end=self._on_end,
+            on_failing=self._on_failing,
             http=self._client_for,
         )
-        self._plugging = Plugging(self.registry)
+        self._plugging = Plugging(self.registry, self._secrets.net)
         #: By network policy.
         self._http: dict[str, httpx.AsyncClient] = {}
         self._http_client = self._client_for(net)
@@ -345,14 +348,27 @@ class Runtime:
         document: Document,
         inputs: Mapping[str, Value] | None,
         trigger: str | None,
-        origin: dict[str, Any] | None = None,
         *,
         version: int | None = None,
     ) -> Executor:
         """Begin an execution. `version` is the document's in the library, when it runs from there."""
         compiled = self._plans.get(document)
-        plan = compiled.plan
+        names = compiled.plan.names
+        named = self.workflows.documents(names) if names else None
+        return self._create_compiled(compiled, named, inputs, trigger, version=version)
 
+    def _create_compiled(
+        self,
+        compiled: CompiledWorkflow,
+        named: Mapping[str, Workflow] | None,
+        inputs: Mapping[str, Value] | None,
+        trigger: str | None,
+        origin: dict[str, Any] | None = None,
+        *,
+        version: int | None = None,
+        leader: ExecutionLog | None = None,
+    ) -> Executor:
+        plan = compiled.plan
         try:
             fired = fired_trigger(plan, trigger)
             return self._supervisor.create(
@@ -360,29 +376,31 @@ class Runtime:
                 compiled.instances,
                 read_inputs(plan, inputs, self._schemas),
                 fired=fired,
-                on_end=self._on_end(compiled, is_error_workflow=origin is not None),
+                on_end=self._on_end(compiled),
+                on_failing=None if plan.on_error is None else self._on_failing(plan, named, origin),
                 origin=origin_of(plan, fired, origin, self._net),
-                named=self.workflows.documents(plan.names) if plan.names else None,
+                named=named,
                 version=version,
                 recovery=self.name,
-                http=self._http_client,
+                leader=leader,
+                http=self._http_client if origin is None else self._client_for(origin.get("net", "open")),
             )
         except BaseException:
             self._plans.release(compiled)
             raise
 
-    def _on_end(
-        self, compiled: CompiledWorkflow, *, is_error_workflow: bool
-    ) -> Callable[[ExecutionResult | None], None]:
+    def _on_end(self, compiled: CompiledWorkflow) -> Callable[[ExecutionResult | None], None]:
         """What is done when an execution has ended, or does not run here any more."""
-        plan = compiled.plan
+        return lambda _: self._plans.release(compiled)
 
-        def on_end(result: ExecutionResult | None) -> None:
-            self._plans.release(compiled)
-            if result is not None and plan.on_error is not None and not is_error_workflow:
-                self._error_workflows.after(plan, result)
-
-        return on_end
+    def _on_failing(
+        self, plan: Plan, named: Mapping[str, Workflow] | None, origin: Mapping[str, Any] | None
+    ) -> Callable[[ExecutionResult, ExecutionLog], None] | None:
+        """What is done before an execution of this origin fails, if anything: an error workflow has none."""
+        body, cause = plan.on_error, origin or {}
+        if body is None or cause.get("type") == "Error":
+            return None
+        return partial(self._error_workflows.begin, body, named or {}, cause.get("net", "open"))
 
     def _compile_closure(self, workflow: Workflow, library: Library | None) -> CompiledWorkflow:
         """The plan of an execution that began before, with the workflows that it had by name then."""
@@ -390,9 +408,23 @@ class Runtime:
             return self._plans.get(workflow)
         return self._plans.apart(require_plan(self._check(workflow, library)))
 
-    def _create_error_workflow(self, plan: Plan, inputs: dict[str, Value], origin: dict[str, Any]) -> Executor:
-        self._plans.remember(plan)
-        return self._create(plan.workflow, inputs, None, origin)
+    def _create_error_workflow(
+        self,
+        body: Body,
+        named: Mapping[str, Workflow],
+        inputs: dict[str, Value],
+        origin: dict[str, Any],
+        *,
+        leader: ExecutionLog,
+    ) -> Executor:
+        plan: Plan = body.plan
+        if plan.names:  # those of the library may be others by now
+            compiled = self._plans.apart(plan)
+        else:
+            self._plans.remember(plan)
+            compiled = self._plans.get(plan.workflow)
+        of_its_own = {name: named[name] for name in plan.names if name in named}
+        return self._create_compiled(compiled, of_its_own, inputs, None, origin, leader=leader)
 
     def _shut_down(self, instances: Instances) -> None:
         if self._tasks is not None:  # before that none can have been initialized

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from flowcore.contracts import Store
 
+from flowruntime.registry import Registry
 from flowruntime.registry.places import settings_file
 from flowruntime.secrets import EnvironmentSecrets, LimitedProvider, SecretProvider, Secrets
 
@@ -17,15 +18,15 @@ if TYPE_CHECKING:
 __all__ = ["find_secrets", "key_place", "plugin_secrets"]
 
 
-def find_secrets(store: Store) -> Secrets:
-    """The secrets for what runs with this store.
+def find_secrets(store: Store, registry: Registry) -> Secrets:
+    """The secrets for what runs with this store, and the plugins that the registry has.
 
     A name that several places have means the one in the environment, else that of a plugin, else the stored one.
     """
 
     def providers() -> Iterator[SecretProvider]:
         yield EnvironmentSecrets()
-        yield from plugin_secrets()
+        yield from plugin_secrets(registry)
         from flowruntime.secrets.stored import StoredSecrets  # brings what keys need, which few runs do
 
         yield StoredSecrets(store.secrets, key_place)
@@ -33,12 +34,14 @@ def find_secrets(store: Store) -> Secrets:
     return Secrets(providers)
 
 
-def plugin_secrets() -> list[LimitedProvider]:
+def plugin_secrets(registry: Registry) -> list[LimitedProvider]:
     """The providers of the plugins that are installed and may load. What is none is a problem of its plugin."""
-    from flowruntime.hooks import installed_hooks
+    hooks = registry.hooks
+    if hooks is None:
+        return []
     from flowruntime.hooks.providing import collect_providers
 
-    return collect_providers(installed_hooks())
+    return collect_providers(hooks)
 
 
 def key_place() -> KeyPlace:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Final
-from urllib.parse import parse_qsl, quote, unquote
+from urllib.parse import parse_qsl, quote, unquote_to_bytes
 
 from flowcore.contracts import Store
 from flowcore.errors import FlowError, StoreError
@@ -27,7 +28,7 @@ _FORMS: Final = "Write sqlite:///relative/path.db, sqlite:////absolute/path.db o
 
 def default_url() -> str:
     """The URL of the default database."""
-    return f"{_SQLITE}{quote(str(default_database()))}"
+    return f"{_SQLITE}{quote(os.fsencode(default_database()))}"
 
 
 def store_for(url: str, *, read_only: bool = False) -> Store:
@@ -43,17 +44,20 @@ def store_for(url: str, *, read_only: bool = False) -> Store:
     path, _, query = url.removeprefix(_SQLITE).partition("?")
     options = dict(parse_qsl(query, keep_blank_values=True))
     synchronous = options.pop("synchronous", "full")
+    if path == ":memory:":
+        # As others write it; it must not become a file of that name.
+        raise StoreError(f"There is no database URL {url!r}.", code="store.url", remedy=f"Write {MEMORY}.")
     if not path or path.endswith("/"):
         raise StoreError(f"The database URL {url!r} names no file.", code="store.url", remedy=_FORMS)
     if options or (synchronous not in ("full", "normal")):
         raise StoreError(
             f"The database URL {url!r} has an option that there is not.",
             code="store.url",
-            remedy="The option is synchronous=full or synchronous=normal.",
+            remedy="The option is synchronous=full or synchronous=normal; write %3F for a ? in the path.",
         )
     from flowruntime.stores.sqlite import SqliteStore  # brings sqlite3, which memory does without
 
-    file = Path(unquote(path)).absolute()
+    file = Path(os.fsdecode(unquote_to_bytes(os.fsencode(path)))).absolute()
     return SqliteStore(
         file,
         synchronous="normal" if synchronous == "normal" else "full",

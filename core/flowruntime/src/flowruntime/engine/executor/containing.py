@@ -77,6 +77,11 @@ class Opened:
         #: Why the node fails, once its children have ended.
         self.failure: BaseException | None = None
 
+    @property
+    def why_it_stops(self) -> str:
+        """What the events of nodes in its children say when it fails."""
+        return f"{self.frame.machine.plan.nodes[self.index].id!r} failed"
+
 
 def open_container(execution: Executor, worker: Worker, container: Container) -> None:
     """The worker's attempt turned out to be a container: give its slot back, and start children."""
@@ -185,9 +190,8 @@ def _outputs(opened: Opened) -> dict[str, Value]:
 
 def stop_children(execution: Executor, opened: Opened) -> None:
     """The node fails once its children have ended."""
-    node_id = opened.frame.machine.plan.nodes[opened.index].id
     for child in list(opened.children.values()):
-        _stop_child(execution, child, f"{node_id!r} failed")
+        _stop_child(execution, child, opened.why_it_stops)
 
 
 def _cancel_children(execution: Executor, opened: Opened, start: int) -> None:

@@ -46,6 +46,7 @@ from flowruntime.engine.executor.timing import next_us, on_time
 from flowruntime.engine.executor.worker import Worker
 from flowruntime.engine.machine import Answer
 from flowruntime.engine.watchdog import Watchdog
+from flowruntime.journal import ExecutionLog
 from flowruntime.plan import SchemaCache
 
 __all__ = ["DEFAULT_EXECUTION_TIME_MS", "Executor"]
@@ -58,11 +59,15 @@ _MAX_EVENTS: Final = 1_000_000
 class Executor:
     """One execution from where its machine stands to its end. `on_end` is called once, when `result` is there.
 
+    `on_failing` is called before that with the result of one that fails, when its end is not in the log yet.
+
     What has no underscore is for the other modules of this package.
     """
 
     __slots__ = (
         "_on_end",
+        "_on_failing",
+        "_resumed_seq",
         "_started_us",
         "ended",
         "jitter",
@@ -95,6 +100,7 @@ class Executor:
         started_us: int,
         jitter: Callable[[], float],
         on_end: Callable[[Executor], None],
+        on_failing: Callable[[ExecutionResult, ExecutionLog], None] | None = None,
     ) -> None:
         self.top = top
         self.log = top.run.shared.log
@@ -106,6 +112,7 @@ class Executor:
         self._started_us = started_us
         self.jitter = jitter
         self._on_end = on_end
+        self._on_failing = on_failing
         #: Documents in which there may be something to do; the first one is worked on.
         self.runnable: deque[Frame] = deque()
         #: In the order in which they began, which is a set's only by chance: the same seed gives the same log.
@@ -123,6 +130,8 @@ class Executor:
         self.lost: StoreError | None = None
         #: What the log says of an execution that began elsewhere, until it goes on here.
         self.past: Resumption | None = None
+        #: What must be durable before anything runs here: that it was taken up, lest it ends process after process.
+        self._resumed_seq = 0
         top.run.shared.later = self._held
 
     @property
@@ -146,6 +155,7 @@ class Executor:
         past, self.past = self.past, None
         if past is not None:
             go_on_from(self, past)
+            self._resumed_seq = self.log.seq
             return
         self.times.limit_us += self.now() - self._started_us  # it may have been pending for long
         if self.top.machine.skips:
@@ -220,6 +230,9 @@ class Executor:
             self.times.busy(self.now())
             self.rearm()  # for the limit, which holds again
         try:
+            if self._resumed_seq:
+                await self.log.until_durable(self._resumed_seq)
+                self._resumed_seq = 0
             await make_attempts(self, worker)
         except Exception as error:  # noqa: BLE001 - a fault of the engine ends this execution and no other
             self.break_down(error)
@@ -394,9 +407,7 @@ class Executor:
         shown = None if error is None else {**error, "completed": list(ends.completed)}
         now_us = self.now()
         duration_ms = (now_us - self._started_us) / 1000
-        log.append(WorkflowCompleted(log.seq + 1, now_us, status, outputs, shown, duration_ms))
-        log.flush()
-        self.result = ends.result(
+        result = ends.result(
             frame.machine,
             log.execution_id,
             status=status,
@@ -405,6 +416,14 @@ class Executor:
             started_us=self._started_us,
             duration_ms=duration_ms,
         )
+        completed = WorkflowCompleted(log.seq + 1, now_us, status, outputs, shown, duration_ms)
+        if status == "failed" and self._on_failing is not None:
+            log.masked(completed)  # and with it the error of the result
+            on_failing, self._on_failing = self._on_failing, None  # if it breaks down, this is the end all the same
+            on_failing(result, log)
+        log.append(completed)
+        log.flush()
+        self.result = result
         self._leave()
 
     def _leave(self) -> None:

@@ -6,12 +6,14 @@ from typing import TYPE_CHECKING
 
 from flowcore.errors import FatalNodeError
 
+from flowruntime.engine.attempt import error_object
 from flowruntime.engine.executor.frames import Frame
+from flowruntime.engine.executor.stopping import TOOK_TOO_LONG, stop
 
 if TYPE_CHECKING:
     from flowruntime.engine.executor.executor import Executor
 
-__all__ = ["is_over", "limit_moved_us", "took_too_long"]
+__all__ = ["fail_in_time", "is_over", "limit_moved_us", "took_too_long"]
 
 
 def limit_moved_us(execution: Executor, frame: Frame) -> int:
@@ -28,6 +30,13 @@ def is_over(execution: Executor, frame: Frame) -> bool:
     if frame is execution.top:
         return execution.times.limit_us <= now_us
     return frame.limit_us + execution.times.idle_us(now_us) - frame.idle_before_us <= now_us
+
+
+def fail_in_time(execution: Executor, frame: Frame) -> None:
+    """The time of a child is over: it fails."""
+    raised = took_too_long(execution, frame)
+    frame.machine.fail(error_object(raised, node_id=None, path=frame.path, attempt=0))
+    stop(execution, frame, TOOK_TOO_LONG, None)
 
 
 def took_too_long(execution: Executor, frame: Frame) -> FatalNodeError:

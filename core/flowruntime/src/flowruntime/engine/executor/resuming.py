@@ -14,11 +14,20 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from flowcore.errors import ExecutionError
-from flowcore.events import NodeEventType, NodeStarted, NodeWaiting, NodeWoken, Path, WorkflowResumed, WorkflowRetrying
+from flowcore.events import (
+    NodeCancelled,
+    NodeEventType,
+    NodeStarted,
+    NodeWaiting,
+    NodeWoken,
+    Path,
+    WorkflowResumed,
+    WorkflowRetrying,
+)
 from flowcore.values import Value
 
 from flowruntime.authoring import Container, Context
-from flowruntime.engine.attempt import ExecutionRun, Surroundings, resolve
+from flowruntime.engine.attempt import ExecutionRun, Surroundings, error_object, resolve
 from flowruntime.engine.executor.answering import go_on_as_answered
 from flowruntime.engine.executor.containing import (
     Opened,
@@ -29,10 +38,10 @@ from flowruntime.engine.executor.containing import (
     tell_end,
 )
 from flowruntime.engine.executor.frames import Frame
-from flowruntime.engine.executor.limits import took_too_long
+from flowruntime.engine.executor.limits import fail_in_time, took_too_long
 from flowruntime.engine.executor.past import MAX_INTERRUPTIONS, MAX_RECOVERIES, DocumentPast, ExecutionPast
 from flowruntime.engine.executor.restarting import may_begin_again
-from flowruntime.engine.executor.stopping import stop
+from flowruntime.engine.executor.stopping import EXECUTION_TOOK_TOO_LONG, LEFT_RUNNING, TOOK_TOO_LONG, stop
 from flowruntime.engine.machine import RUNNING, Machine
 from flowruntime.engine.replaying import replay
 from flowruntime.engine.watchdog import NEVER_US
@@ -53,11 +62,16 @@ class QuarantineError(ExecutionError):
 
 
 class Resumption(NamedTuple):
-    """What an executor that was unfolded begins with; `is_cancelled` says that somebody wants it to end."""
+    """What an executor that was unfolded begins with.
+
+    `is_cancelled` says that somebody wants it to end, `has_begun` that somebody has had it run, though the log of one
+    that ended its process may not say so.
+    """
 
     past: ExecutionPast
     reason: str
     is_cancelled: bool
+    has_begun: bool
 
 
 async def unfold(execution: Executor, past: ExecutionPast) -> None:
@@ -78,17 +92,20 @@ def go_on_from(execution: Executor, resumption: Resumption) -> None:
     """Record what the log lacks, and make ready what is to be done next."""
     past, times, top, log = resumption.past, execution.times, execution.top, execution.log
     now_us = execution.now()
-    if past.view.status != "pending":
+    if resumption.has_begun:
         log.append(WorkflowResumed(log.seq + 1, now_us, resumption.reason))
     times.limit_us = now_us + round(execution.limit_ms * 1000) - past.active_us
     machine = top.machine
-    if times.limit_us <= now_us and machine.stopped != "failed":
-        # The stop that this is may stand in the log already, as cancelled nodes.
-        machine.stopped = None
-        execution.fail(took_too_long(execution, top), "the execution took too long")
-    elif resumption.is_cancelled:
+    # That the time is over may stand in the log already, as cancelled nodes.
+    was_too_long = any(frame.why_stopped == EXECUTION_TOOK_TOO_LONG for frame in top.walk())
+    if resumption.is_cancelled and not was_too_long:
         top.is_final = True
         machine.cancel()
+    elif machine.stopped is None and (was_too_long or times.limit_us <= now_us):
+        execution.fail(took_too_long(execution, top), EXECUTION_TOOK_TOO_LONG)
+    for frame in list(top.walk()):
+        if frame.machine.stopped is None and frame.limit_us <= now_us:
+            fail_in_time(execution, frame)
     for frame in list(top.walk()):
         if frame.machine.stopped is not None:
             stop(execution, frame, frame.why_stopped, None)
@@ -102,8 +119,7 @@ def go_on_from(execution: Executor, resumption: Resumption) -> None:
         execution.enqueue(frame)
     for frame in reversed(list(top.walk())):  # the innermost ones first: their ends are their containers' business
         for opened in list(frame.opened.values()):
-            if opened.deadline_us <= now_us and opened.failure is None and frame.machine.stopped is None:
-                # This may stand in the log already, as cancelled nodes, before what comes of them is told.
+            if _is_due(opened, now_us) and opened.failure is None and frame.machine.stopped is None:
                 container_due(execution, opened, opened.deadline_us)
                 continue
             if opened.failure is not None:
@@ -136,6 +152,10 @@ async def _unfold(execution: Executor, frame: Frame, past: DocumentPast, active_
             case WorkflowRetrying():
                 frame.run_attempt = event.run_attempt
                 frame.suspended.clear()
+            case NodeCancelled():
+                frame.why_stopped = event.why.removesuffix(LEFT_RUNNING)
+                if frame.why_stopped in {TOOK_TOO_LONG, EXECUTION_TOOK_TOO_LONG}:
+                    _fail_too_long(execution, frame)
             case _:
                 pass
         frame.restart_at_us = event.retry_at_us if isinstance(event, WorkflowRetrying) else None
@@ -182,12 +202,32 @@ async def _reopen(  # noqa: PLR0917 - called in one place
         except Exception as raised:  # noqa: BLE001 - the border to the nodes' code
             opened.failure = raised
             break
-        over = [child for child in opened.children.values() if _is_over(execution, child)]
+        # Of those that were cancelled the container is told nothing: it is left, fails, or is stopped itself.
+        over = [
+            child
+            for child in opened.children.values()
+            if child.machine.stopped != "cancelled" and _is_over(execution, child)
+        ]
         if not over:
             break
         tell_end(opened, min(over, key=lambda child: children[child.item].last_seq))
     frame.machine.stopped = stopped
     run.is_silent = False
+
+
+def _fail_too_long(execution: Executor, frame: Frame) -> None:
+    """Have its machine stand where it stood when its time was over; that of the execution is a matter of the top."""
+    if frame is execution.top or frame.why_stopped == TOOK_TOO_LONG:
+        raised = took_too_long(execution, frame)
+        frame.machine.fail(error_object(raised, node_id=None, path=frame.path, attempt=0))
+
+
+def _is_due(opened: Opened, now_us: int) -> bool:
+    """Whether the time of a container's attempt is over; that may stand in the log already, as cancelled nodes."""
+    return opened.deadline_us <= now_us or any(
+        child.machine.stopped == "cancelled" and child.why_stopped == opened.why_it_stops
+        for child in opened.children.values()
+    )
 
 
 def _is_over(execution: Executor, child: Frame) -> bool:

@@ -14,7 +14,15 @@ from flowruntime.engine.executor.worker import Worker
 if TYPE_CHECKING:
     from flowruntime.engine.executor.executor import Executor
 
-__all__ = ["GRACE_US", "stop"]
+__all__ = ["EXECUTION_TOOK_TOO_LONG", "GRACE_US", "LEFT_RUNNING", "TOOK_TOO_LONG", "stop"]
+
+#: What the events of cancelled nodes say when a time limit has struck: that of their own document, or that of the
+#: execution. Until the document has ended, nothing else says so, and whoever takes the execution up goes by it.
+TOOK_TOO_LONG: Final = "the workflow took too long"
+EXECUTION_TOOK_TOO_LONG: Final = "the execution took too long"
+_AROUND_TOOK_TOO_LONG: Final = "the workflow around it took too long"
+#: Ends what they say where an attempt did not end.
+LEFT_RUNNING: Final = ", and the attempt did not end"
 
 #: What running attempts get when their document is stopped: ten seconds.
 GRACE_US: Final = 10_000_000
@@ -29,9 +37,9 @@ def stop(execution: Executor, frame: Frame, why: str, current: Worker | None) ->
     for below in stopped:
         below.machine.cancel()
         below.is_final = below.is_final or below is not frame
-        below.why_stopped = why
+        below.why_stopped = _AROUND_TOOK_TOO_LONG if why == TOOK_TOO_LONG and below is not frame else why
         below.restart_at_us = None
-        below.recorder.end_waiting(why)
+        below.recorder.end_waiting(below.why_stopped)
     busy = [worker for worker in execution.workers if worker.frame in stopped and worker.index >= 0]
     for worker in busy:
         if worker is not current and (worker.job is None or not worker.job.begun):

@@ -5,12 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from flowruntime.authoring import Woken
-from flowruntime.engine.attempt import AttemptTimeoutError, error_object
+from flowruntime.engine.attempt import AttemptTimeoutError
 from flowruntime.engine.executor.containing import container_due
 from flowruntime.engine.executor.failing import attempt_failed, state_left
 from flowruntime.engine.executor.frames import Frame
-from flowruntime.engine.executor.limits import limit_moved_us, took_too_long
-from flowruntime.engine.executor.stopping import stop
+from flowruntime.engine.executor.limits import fail_in_time, limit_moved_us, took_too_long
+from flowruntime.engine.executor.stopping import EXECUTION_TOOK_TOO_LONG, LEFT_RUNNING
 from flowruntime.engine.executor.worker import Worker
 from flowruntime.engine.machine import RETRYING, WAITING
 from flowruntime.engine.watchdog import NEVER_US
@@ -35,7 +35,7 @@ def on_time(execution: Executor, now_us: int) -> None:
         else:
             _document_due(execution, due_us, frame)
     if execution.times.is_exceeded(now_us):
-        execution.fail(took_too_long(execution, execution.top), "the execution took too long")
+        execution.fail(took_too_long(execution, execution.top), EXECUTION_TOOK_TOO_LONG)
 
 
 def next_us(execution: Executor) -> int:
@@ -56,7 +56,7 @@ def _until_us(worker: Worker) -> int:
 def _give_up(execution: Executor, worker: Worker) -> None:
     """The attempt did not end in the time it had after a stop: its document goes on to its end without it."""
     frame = worker.frame
-    frame.recorder.cancelled(worker.index, f"{frame.why_stopped}, and the attempt did not end", state_left(worker))
+    frame.recorder.cancelled(worker.index, frame.why_stopped + LEFT_RUNNING, state_left(worker))
     _dismiss(execution, worker)
 
 
@@ -106,6 +106,4 @@ def _document_due(execution: Executor, due_us: int, frame: Frame) -> None:
         if frame.limit_us > due_us:
             execution.times.add(frame.limit_us, frame, -1)
             return
-        raised = took_too_long(execution, frame)
-        frame.machine.fail(error_object(raised, node_id=None, path=frame.path, attempt=0))
-        stop(execution, frame, "the workflow took too long", None)
+        fail_in_time(execution, frame)

@@ -78,6 +78,8 @@ class Logs:
         self.seen: dict[tuple[str, str], ExecutionId] = {}
         self._finished: deque[ExecutionId] = deque()
         self._finished_events = 0
+        #: Events of executions that have left the ring.
+        self._left: list[Event] = []
 
     def clear(self) -> None:
         """Forget everything."""
@@ -86,6 +88,7 @@ class Logs:
         self.seen.clear()
         self._finished.clear()
         self._finished_events = 0
+        self._left.clear()
 
     def get(self, execution_id: ExecutionId) -> Log:
         """The execution. Raises StoreError when it is not kept."""
@@ -104,6 +107,7 @@ class Logs:
     def add(self, execution_id: ExecutionId, log: Log) -> None:
         """Keep a new one."""
         self.all[execution_id] = self.unfinished[execution_id] = log
+        self.grown(len(log.events))
         if log.once is not None:
             self.seen[log.once] = execution_id
 
@@ -116,8 +120,18 @@ class Logs:
         while self._finished_events > self.ring_events and len(self._finished) > 1:
             oldest = self.all.pop(self._finished.popleft())
             self._finished_events -= len(oldest.events)
+            self._left += oldest.events
             if oldest.once is not None:
                 del self.seen[oldest.once]
+
+    def grown(self, count: int) -> None:
+        """So many events have come: let go of as many that have left the ring.
+
+        The garbage collector starts when many more objects were made than let go of. Short of that it never starts,
+        and it would look at all that is kept.
+        """
+        if self._left:
+            del self._left[-count:]
 
     def shorten(self, log: Log) -> None:
         """Drop the oldest events of one that runs and has grown beyond the ring: in steps, which keeps this cheap."""

@@ -59,10 +59,14 @@ class MemoryStore:
         refusals: list[StoreError | None] = []
         for change in changes:
             try:
+                if change.follower is not None:
+                    self._check_begin(change.follower)
                 if change.workflow is None:
                     self._go_on(change)
                 else:
                     self._begin(change, change.workflow)
+                if change.follower is not None and change.follower.workflow is not None:
+                    self._begin(change.follower, change.follower.workflow)
             except StoreError as error:
                 refusals.append(error)
             else:
@@ -109,7 +113,8 @@ class MemoryStore:
         """The execution that was created for this."""
         return self._logs.seen.get((scope, key))
 
-    def _begin(self, change: Change, workflow: Workflow) -> None:
+    def _check_begin(self, change: Change) -> None:
+        """Raises StoreError where it cannot be begun."""
         execution_id, events, owner = change.execution_id, change.events, change.owner or 0
         if not events or events[0].seq != 1:
             raise does_not_follow(execution_id, events[0].seq if events else 0, 0)
@@ -119,6 +124,10 @@ class MemoryStore:
             self._leases.check(owner)
         if execution_id in self._logs.all:
             raise exists(execution_id)
+
+    def _begin(self, change: Change, workflow: Workflow) -> None:
+        self._check_begin(change)
+        execution_id, events, owner = change.execution_id, change.events, change.owner or 0
         log = Log(workflow, events, change.named or {})
         log.owner, log.recovery, log.once = owner, change.recovery, change.once
         if owner:
@@ -146,6 +155,7 @@ class MemoryStore:
             self.requests.answer(execution_id, change.answers)
         if events:
             log.events.extend(events)
+            self._logs.grown(len(events))
             self._extended(execution_id, log)
 
     def _extended(self, execution_id: ExecutionId, log: Log) -> None:

@@ -74,10 +74,10 @@ class Changes:
 
     def _keep(self, connection: sqlite3.Connection, change: Change) -> StoreError | None:
         try:
-            if change.workflow is None:
-                self._go_on(connection, change)
+            if change.follower is None:
+                self._keep_one(connection, change)
             else:
-                self._begin(connection, change, change.workflow)
+                self._keep_both(connection, change, change.follower)
         except StoreError as error:
             return error
         except (TypeError, ValueError, OverflowError, RecursionError) as error:
@@ -87,6 +87,27 @@ class Changes:
                 remedy="Please report this with the workflow that shows it.",
             )
         return None
+
+    def _keep_one(self, connection: sqlite3.Connection, change: Change) -> None:
+        if change.workflow is None:
+            self._go_on(connection, change)
+        else:
+            self._begin(connection, change, change.workflow)
+
+    def _keep_both(self, connection: sqlite3.Connection, change: Change, follower: Change) -> None:
+        connection.execute("SAVEPOINT both")
+        try:
+            self._keep_one(connection, change)
+            self._keep_one(connection, follower)
+        except sqlite3.Error:
+            raise  # all of the transaction is rolled back
+        except BaseException:
+            connection.execute("ROLLBACK TO both")
+            connection.execute("RELEASE both")
+            self._database.contents.forget()
+            self.forget()
+            raise
+        connection.execute("RELEASE both")
 
     def _begin(self, connection: sqlite3.Connection, change: Change, workflow: Workflow) -> None:
         execution_id, events, once = change.execution_id, change.events, change.once

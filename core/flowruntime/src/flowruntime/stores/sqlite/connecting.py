@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sqlite3
+import stat
 from contextlib import suppress
 from pathlib import Path
 from typing import Final, Literal
@@ -32,15 +33,17 @@ def open_writer(path: str, *, synchronous: Synchronous, busy_seconds: float = BU
     Raises StoreError when it cannot be written, and says why.
     """
     folder = Path(path).parent
-    if not folder.is_dir():
+    state = _look_at(folder, path)
+    if state is None or not stat.S_ISDIR(state.st_mode):
         raise StoreError(
             f"There is no folder {str(folder)!r} for the database {path!r}.",
             code="store.no_folder",
             remedy=f"Make it, or name another file: mkdir -p {str(folder)!r}.",
         )
-    with suppress(OSError):  # SQLite will say what is wrong
-        # What passes between nodes is nobody else's business; the files beside it get the same mode.
-        os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
+    with suppress(OSError, ValueError):  # there is one, or it is told below what is wrong
+        # What passes between nodes is nobody else's business; the files beside it get the same mode. One that is there
+        # must not be opened: to close it would give up all locks that this process has on it, by other connections too.
+        os.close(os.open(os.path.realpath(path), os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
     connection = connect(path, mode="rwc", busy_seconds=busy_seconds)
     try:
         with telling_faults(path):
@@ -63,11 +66,12 @@ def connect(path: str, *, mode: Literal["rw", "rwc"], busy_seconds: float = BUSY
 
     Raises StoreError with `store.missing` when there is no such file and none is to be made.
     """
-    if mode == "rw" and not Path(path).exists():
+    state = _look_at(path, path)
+    if mode == "rw" and state is None:
         raise StoreError(
             f"There is no database {path!r}.", code="store.missing", remedy="Check --db; `flow run --db` makes one."
         )
-    if Path(path).is_file() and 0 < Path(path).stat().st_size < _SMALLEST_BYTES:
+    if state is not None and stat.S_ISREG(state.st_mode) and 0 < state.st_size < _SMALLEST_BYTES:
         # SQLite would take it for an empty one, and write over it.
         raise StoreError(f"{path!r} is a file, but no SQLite database.", code="store.foreign", remedy=_ANOTHER)
     with telling_faults(path):
@@ -78,6 +82,20 @@ def connect(path: str, *, mode: Literal["rw", "rwc"], busy_seconds: float = BUSY
             timeout=busy_seconds,
             check_same_thread=False,
         )
+
+
+def _look_at(place: str | Path, path: str) -> os.stat_result | None:
+    """What is at this place, on the way to the database; None for nothing. Raises StoreError when it cannot be seen."""
+    try:
+        return Path(place).stat()
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    except (OSError, ValueError) as error:
+        raise StoreError(
+            f"The database {path!r} cannot be reached: {getattr(error, 'strerror', error)}.",
+            code="store.unopened",
+            remedy="Make the folders that it lies in accessible, or name another file with --db.",
+        ) from error
 
 
 def _use_wal(connection: sqlite3.Connection, path: str) -> None:

@@ -191,7 +191,7 @@ class Reading:
                 "SELECT number FROM contents WHERE sha256 = ?", (bytes.fromhex(blob.sha256),)
             ).fetchone()
             if row is not None:
-                blob.source = StoredSource(row[0], self._connect)
+                blob.source = StoredSource(row[0], blob.sha256, self._connect)
         return blob
 
     def _content(self, sha256: str) -> bytes:
@@ -207,24 +207,37 @@ class Reading:
 class StoredSource:
     """The bytes of a Blob in the database. `flowcore.values.BlobSource`."""
 
-    __slots__ = ("_connect", "_number")
+    __slots__ = ("_connect", "_number", "_sha256")
 
-    def __init__(self, number: int, connect: Callable[[], sqlite3.Connection]) -> None:
+    def __init__(self, number: int, sha256: str, connect: Callable[[], sqlite3.Connection]) -> None:
         self._number = number
+        self._sha256 = sha256
         self._connect = connect
 
     def open(self) -> BinaryIO:
-        """A reader with a connection of its own, for any thread."""
-        return cast("BinaryIO", io.BufferedReader(_StoredBytes(self._connect(), self._number), _PART_BYTES))
+        """A reader with a connection of its own, for any thread.
+
+        Raises StoreError at the end of what is read from its beginning and is not what was kept.
+        """
+        stored = _StoredBytes(self._connect(), self._number, self._sha256)
+        return cast("BinaryIO", io.BufferedReader(stored, _PART_BYTES))
 
 
 class _StoredBytes(io.RawIOBase):
     """Reads one content part by part."""
 
-    def __init__(self, connection: sqlite3.Connection, number: int) -> None:
+    def __init__(self, connection: sqlite3.Connection, number: int, sha256: str) -> None:
         super().__init__()
         self._connection = connection
-        self._blob = connection.blobopen("contents", "data", number, readonly=True)
+        self._sha256 = sha256
+        #: Of what was read so far, while that is all from the beginning on.
+        self._digest = hashlib.sha256()
+        self._digested = 0
+        try:
+            self._blob = connection.blobopen("contents", "data", number, readonly=True)
+        except sqlite3.Error as error:
+            connection.close()
+            raise self._damaged("missing") from error
 
     def readable(self) -> bool:
         return True
@@ -237,12 +250,29 @@ class _StoredBytes(io.RawIOBase):
         return self._blob.tell()
 
     def readinto(self, buffer: Any, /) -> int:
-        part = self._blob.read(len(buffer))
+        begins_at = self._blob.tell()
+        try:
+            part = self._blob.read(len(buffer))
+        except sqlite3.Error as error:
+            raise self._damaged("not readable") from error
         buffer[: len(part)] = part
+        if begins_at == self._digested:
+            self._digest.update(part)
+            self._digested += len(part)
+            # Pages of the database have no checksums, so that this is the only way to see a bit that flipped.
+            if self._digested == len(self._blob) and self._digest.hexdigest() != self._sha256:
+                raise self._damaged("not what it was")
         return len(part)
 
     def close(self) -> None:
-        if not self.closed:
+        if not self.closed and hasattr(self, "_blob"):
             self._blob.close()
             self._connection.close()
         super().close()
+
+    def _damaged(self, how: str) -> StoreError:
+        return StoreError(
+            f"The content of blob {self._sha256[:12]} is {how} in the database.",
+            code="store.corrupt",
+            remedy="Restore the database from a backup; other executions can still be read.",
+        )

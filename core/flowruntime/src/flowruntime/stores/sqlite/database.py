@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import os
 import sqlite3
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
+from weakref import WeakSet
 
+from flowcore.contracts import StoreUnavailable
 from flowcore.errors import StoreError
 
 from flowruntime.stores.sqlite.connecting import BUSY_SECONDS, Synchronous, connect, open_writer
@@ -17,6 +20,10 @@ from flowruntime.stores.sqlite.faults import fault, telling_faults
 from flowruntime.stores.sqlite.schema import prepare
 
 __all__ = ["Database", "wall_us"]
+
+
+#: All that were opened and are still held, by this process or the one of which it is a fork.
+_all_open: WeakSet[Database] = WeakSet()
 
 
 def wall_us() -> int:
@@ -52,11 +59,15 @@ class Database:
         self._busy_seconds = busy_seconds
         self._writer: sqlite3.Connection | None = None
         self._reader: sqlite3.Connection | None = None
+        self._pid = 0
+        #: The files that were opened, and which ones those were.
+        self._files: dict[str, tuple[int, int] | None] = {}
         self._writing = threading.Lock()
         self._reading = threading.Lock()
 
     def open(self) -> None:
         """Open the file. Raises StoreError when it cannot be used, and says why."""
+        self._require_own()
         if not self._read_only:
             if self._make_folder:
                 self._make()
@@ -68,17 +79,27 @@ class Database:
             if self._read_only:
                 with telling_faults(self.path):
                     prepare(self._reader, self.path)
+            self._pid = os.getpid()
+            # A reader of a database that nobody writes need not have made the log beside it.
+            beside = () if self._read_only else ("-wal", "-shm")
+            names = [self.path, *(f"{os.path.realpath(self.path)}{end}" for end in beside)]
+            self._files = {name: _identity(name) for name in names}
+            _all_open.add(self)
         except BaseException:
             self.close()
             raise
 
     def close(self) -> None:
-        """Close both connections; what was committed stays."""
+        """Close both connections; what was committed stays. Does nothing in a fork of the process that opened it."""
+        if self._is_forked():
+            return
         with self._writing, self._reading:
             for connection in (self._reader, self._writer):
                 if connection is not None:
                     connection.close()
             self._reader = self._writer = None
+            self._pid, self._files = 0, {}
+            _all_open.discard(self)
             self.forget()
 
     @contextmanager
@@ -87,8 +108,10 @@ class Database:
 
         Raises StoreUnavailable when the file cannot be written.
         """
+        self._require_own()
         with self._writing:
             connection = self._opened(self._writer, writing=True)
+            self._require_place(connection)
             try:
                 connection.execute("BEGIN IMMEDIATE")
                 yield connection
@@ -96,8 +119,9 @@ class Database:
             except BaseException as error:
                 self.forget()
                 self.contents.forget()
-                if connection.in_transaction:
-                    connection.execute("ROLLBACK")
+                with suppress(sqlite3.Error):  # the first error is the one to be told
+                    if connection.in_transaction:
+                        connection.execute("ROLLBACK")
                 if isinstance(error, sqlite3.Error):
                     raise fault(error, self.path) from error
                 raise
@@ -105,17 +129,56 @@ class Database:
     @contextmanager
     def snapshot(self) -> Iterator[sqlite3.Connection]:
         """The reading connection, with the database as it stands now."""
+        self._require_own()
         with self._reading, telling_faults(self.path):
             reader = self._opened(self._reader)
+            self._require_place()
             reader.execute("BEGIN")
             try:
                 yield reader
             finally:
-                reader.execute("ROLLBACK")
+                if reader.in_transaction:  # a failing disk has ended it
+                    reader.execute("ROLLBACK")
 
     def contents_of(self, reader: sqlite3.Connection) -> Reading:
         """What is kept by its hash, for one snapshot."""
         return Reading(reader, self._connect)
+
+    def was_opened_before_fork(self, identity: tuple[int, int] | None) -> bool:
+        """Whether this is that file, held open by the process of which this one is a fork."""
+        return self._is_forked() and identity is not None and identity in self._files.values()
+
+    def _is_forked(self) -> bool:
+        return self._pid not in (0, os.getpid())
+
+    def _require_own(self) -> None:
+        """Raise StoreError in a fork of a process that had the file open.
+
+        Locks are not inherited, and SQLite in the fork, which believes that it has them, takes none of its own.
+        """
+        if not self._is_forked() and self._files:
+            return
+        identity = _identity(self.path)
+        for other in _all_open:
+            if other.was_opened_before_fork(identity):
+                raise StoreError(
+                    f"The database {self.path!r} was opened by the process of which this one is a fork.",
+                    code="store.forked",
+                    remedy="Fork before it is opened, or begin processes anew (multiprocessing: 'spawn').",
+                )
+
+    def _require_place(self, writer: sqlite3.Connection | None = None) -> None:
+        """Raise StoreUnavailable when what is written now would be lost: another file, or none, is at its place."""
+        for name, identity in self._files.items():
+            if _identity(name) != identity:
+                if writer is not None:
+                    with suppress(sqlite3.Error):  # saves what stands in a log that has no name any more
+                        writer.execute("PRAGMA wal_checkpoint(FULL)").fetchall()
+                raise StoreUnavailable(
+                    f"The file {name!r} was removed or replaced while the database was in use.",
+                    code="store.moved",
+                    remedy="Put the same file back, or end this process: nothing more can be kept in that file.",
+                )
 
     def _make(self) -> None:
         folder = Path(self.path).parent
@@ -143,3 +206,12 @@ class Database:
         raise StoreError(
             f"The database {self.path!r} is not open.", code="store.closed", remedy="Open the runtime around it."
         )
+
+
+def _identity(name: str) -> tuple[int, int] | None:
+    """Which file has that name now; None for none that can be seen."""
+    try:
+        state = os.stat(name)  # noqa: PTH116 - for each transaction: a Path costs as much as the question
+    except (OSError, ValueError):
+        return None
+    return state.st_dev, state.st_ino

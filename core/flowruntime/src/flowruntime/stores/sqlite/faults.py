@@ -19,7 +19,11 @@ _FAULTS: Final = {
     sqlite3.SQLITE_IOERR: ("io", "cannot be read or written", "Check the disk, and whether it is full."),
     sqlite3.SQLITE_READONLY: ("read_only", "cannot be written", "Make the file and its folder writable."),
     sqlite3.SQLITE_PERM: ("read_only", "may not be used", "Make the file and its folder readable and writable."),
-    sqlite3.SQLITE_CANTOPEN: ("unopened", "cannot be opened", "Check that the file and its folder are accessible."),
+    sqlite3.SQLITE_CANTOPEN: (
+        "unopened",
+        "cannot be opened",
+        "Make the file and its folder writable: even to read it, SQLite makes files beside it.",
+    ),
     sqlite3.SQLITE_NOTADB: ("foreign", "is a file, but no SQLite database", "Name another file with --db."),
     sqlite3.SQLITE_CORRUPT: ("corrupt", "is damaged", "Restore it from a backup, or name another file with --db."),
 }

@@ -26,6 +26,9 @@ class History:
 
     def __init__(self, database: Database) -> None:
         self._database = database
+        #: The row that was read in part at last, and its events: who reads on needs them again.
+        self._row: tuple[int, Row] | None = None
+        self._row_events: list[Event] = []
 
     def read(self, execution_id: ExecutionId, after: int = 0, limit: int = 1000) -> Page:
         """Events that are on the disk. Raises StoreError with `store.corrupt` for rows that are damaged."""
@@ -43,10 +46,13 @@ class History:
                 if first_seq > expected:
                     raise _hole(execution_id, expected, first_seq - 1)
                 row = Row(first_seq, last_seq, checksum, data)
-                decoded = decode_row(row, reading, execution_id)
-                events.extend(decoded[expected - first_seq :])
+                if self._row != (number, row):
+                    self._row, self._row_events = (number, row), decode_row(row, reading, execution_id)
+                events.extend(self._row_events[expected - first_seq :])
                 if len(events) >= limit:
                     break
+            if len(events) <= limit:
+                self._row, self._row_events = None, []
         return Page(events=events[:limit], first_seq=1)
 
     def record(self, execution_id: ExecutionId) -> ExecutionRecord | None:

@@ -76,11 +76,12 @@ class Leases:
         """Take over what nobody runs."""
         with self._database.transaction() as connection:
             number, status, seq, token, holder, cancel_requested = _unfinished(connection, execution_id)
-            if not connection.execute("SELECT 1 FROM owners WHERE number = ?", (owner,)).fetchone():
+            registered = {number: who for number, who, _ in _owners(connection)}
+            if owner not in registered:
                 raise unknown_owner(owner)
-            who = alive(connection, self._database.now_us(), only=holder).get(holder)
-            if who is not None:
-                raise is_held(execution_id, who)
+            # Whose leases ran out may not have noticed yet: nobody takes over from themselves.
+            if holder == owner or holder in alive(connection, self._database.now_us(), only=holder):
+                raise is_held(execution_id, registered[holder])
             connection.execute(
                 "UPDATE executions SET owner = ?, token = token + 1, status = ?, quarantine = NULL WHERE number = ?",
                 (owner, "running" if status == "quarantined" else status, number),

@@ -12,6 +12,7 @@ from flowcore.values import Blob
 
 from flowruntime.testing.stores.samples import (
     EVERY_EVENT,
+    FOUR,
     ONE,
     OTHER,
     THREE,
@@ -143,6 +144,44 @@ class ExecutionSuite:
         ) == [None, None, "execution.unknown", "store.gap", "store.exists", None]
         assert [event.seq for event in store.read(ONE).events] == [1, 2, 3]
         assert [event.seq for event in store.read(TWO).events] == [1, 2, 3]
+
+    def test_what_follows_an_execution_is_kept_with_its_end(self, store: Store) -> None:
+        create(store, ONE)
+        append(store, ONE, completed(2, "failed"), follower=Change(TWO, [first()], OTHER, {"me": OTHER}))
+        record = store.record(TWO)
+        assert record is not None
+        assert (record.workflow, record.status, record.named) == (OTHER, "pending", {"me": OTHER})
+        assert list(store.unowned()) == [TWO]
+        append(store, TWO, started(2))
+        beginning = Change(THREE, [first(), completed(2)], WORKFLOW, follower=Change(FOUR, [first()], OTHER))
+        assert codes(store, beginning) == [None]
+        assert [one.execution_id for one in store.executions()] == [FOUR, THREE, TWO, ONE]
+
+    def test_what_follows_an_execution_is_refused_with_its_end(self, store: Store) -> None:
+        create(store, ONE)
+        follower = Change(TWO, [first()], OTHER)
+        assert refusal(store, ONE, completed(3), follower=follower) == "store.gap"
+        assert refusal(store, ONE, completed(2), token=1, follower=follower) == "lease.lost"
+        assert refusal(store, THREE, completed(2), follower=follower) == "execution.unknown"
+        assert store.record(TWO) is None
+        append(store, ONE, completed(2), follower=follower)
+        assert refusal(store, ONE, completed(3), follower=Change(THREE, [first()], OTHER)) == "execution.final"
+        assert store.record(THREE) is None
+
+    def test_an_end_is_refused_with_what_follows_it(self, store: Store) -> None:
+        create(store, ONE, TWO)
+        assert refusal(store, ONE, completed(2), follower=Change(TWO, [first()], OTHER)) == "store.exists"
+        unowned = Change(THREE, [first()], OTHER, owner=1234)
+        assert refusal(store, ONE, carrying(2), completed(3), follower=unowned) == "owner.unknown"
+        beginning = Change(FOUR, [first()], OTHER, {"other": OTHER}, follower=unowned)
+        assert codes(store, beginning) == ["owner.unknown"]
+        assert (store.record(THREE), store.record(FOUR)) == (None, None)
+        assert list(store.read(ONE).events) == [first()]
+        assert list(store.unowned()) == [ONE, TWO]
+        append(store, ONE, carrying(2), completed(3), follower=Change(FOUR, [first()], OTHER, {"other": OTHER}))
+        record = store.record(FOUR)
+        assert record is not None
+        assert (record.workflow, record.named) == (OTHER, {"other": OTHER})
 
     # --- status -------------------------------------------------------------------------------------
 

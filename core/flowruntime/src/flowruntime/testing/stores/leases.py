@@ -252,6 +252,17 @@ class LeaseSuite:
         with pytest.raises(StoreError):
             store.claim(TWO, me)
 
+    def test_nobody_takes_over_from_themselves(self, store: Store, pass_seconds: Callable[[float], None]) -> None:
+        """What is decided and not kept yet, because the store could not be used for long, would be refused."""
+        me, _ = store.register(elsewhere("one"), lease_seconds=_SHORT_SECONDS)
+        create(store, ONE, owner=me)
+        pass_seconds(2 * _SHORT_SECONDS)
+        with pytest.raises(StoreError) as caught:
+            store.claim(ONE, me)
+        assert caught.value.code == "lease.held"
+        store.keep_alive(me)
+        append(store, ONE, started(2), token=1)
+
     def test_leases_that_are_renewed_do_not_run_out(self, store: Store, pass_seconds: Callable[[float], None]) -> None:
         number, _ = store.register(elsewhere("busy"), lease_seconds=1.0)
         create(store, ONE, owner=number)

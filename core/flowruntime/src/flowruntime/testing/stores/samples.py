@@ -34,6 +34,7 @@ from flowruntime.stores.processes import this_process
 
 __all__ = [
     "EVERY_EVENT",
+    "FOUR",
     "ONE",
     "OTHER",
     "THREE",
@@ -52,7 +53,7 @@ __all__ = [
 
 WORKFLOW: Final = parse_workflow({"name": "kept", "nodes": [{"id": "a", "node_type": "debug.noop"}]})
 OTHER: Final = parse_workflow({"name": "other", "nodes": [{"id": "b", "node_type": "debug.noop"}]})
-ONE, TWO, THREE = ExecutionId("one"), ExecutionId("two"), ExecutionId("three")
+ONE, TWO, THREE, FOUR = (ExecutionId(name) for name in ("one", "two", "three", "four"))
 _INSIDE: Final = (("loop", 3, 1), ("sub", None, 2))
 _ERROR: Final = {
     "type": "RetryableNodeError",
@@ -114,8 +115,9 @@ def completed(seq: int, status: FinalStatus = "succeeded") -> WorkflowCompleted:
 
 def create(store: Store, *execution_ids: ExecutionId, **change: Any) -> None:
     """Begin executions with event 1; `change` as in `Change`. Raises what the store refuses."""
+    fields: dict[str, Any] = {"workflow": WORKFLOW, **change}
     for execution_id in execution_ids:
-        _commit(store, Change(execution_id, [first()], **{"workflow": WORKFLOW, **change}))
+        _commit(store, Change(execution_id, [first()], **fields))
 
 
 def append(store: Store, execution_id: ExecutionId, *events: Event, **change: Any) -> None:
