@@ -19,6 +19,7 @@ PURE_MODULES = {
     "binascii",
     "bisect",
     "collections",
+    "contextlib",
     "copy",
     "dataclasses",
     "datetime",

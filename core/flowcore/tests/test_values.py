@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import io
 import pickle
+import time
 from typing import Any
 
 import pytest
@@ -177,6 +178,26 @@ def test_a_blob_reads_from_any_source_in_parts() -> None:
     blob = Blob(sha256="0" * 64, size=8, source=Source())
     with blob.open() as reader:
         assert reader.read(3) == b"far"
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"sha256": "zz"},
+        {"sha256": "A" * 64},
+        {"sha256": None},
+        {"size": -1},
+        {"size": True},
+        {"size": 1.0},
+        {"media_type": None},
+        {"media_type": "a\r\nSet-Cookie: b"},
+        {"media_type": "\ud800"},
+    ],
+)
+def test_a_blob_that_could_not_be_read_back_cannot_be_made(wrong: dict[str, Any]) -> None:
+    given: dict[str, Any] = {"sha256": "0" * 64, "size": 1, "media_type": "text/plain", **wrong}
+    with pytest.raises(ValueError, match="Blob"):
+        Blob(**given)
 
 
 def test_the_content_of_a_bare_reference_is_not_here() -> None:
@@ -409,11 +430,20 @@ def test_a_value_that_shares_its_parts_over_and_over_is_refused_at_once() -> Non
     assert caught.value.code == "json.too_large"
 
 
+def test_a_long_part_that_stands_many_times_is_looked_at_once() -> None:
+    shared = [1] * 10_000
+    started = time.process_time()
+    with pytest.raises(NotAValue) as caught:
+        check_value([shared] * 100_000)
+    assert caught.value.code == "json.too_large"
+    assert time.process_time() - started < 20  # a billion numbers take longer than a minute
+
+
 def test_a_shared_part_is_as_deep_as_where_it_stands_deepest() -> None:
     shared: Any = [[]]
     for _ in range(40):
         shared = [shared]
-    rows: Any = [[number] for number in range(200_001)]  # so many that parts are remembered
+    rows: Any = [[number] for number in range(600_001)]  # so many that parts are remembered
     check_value([shared, rows, [[shared]]])
     deep: Any = shared
     for _ in range(23):
@@ -424,7 +454,7 @@ def test_a_shared_part_is_as_deep_as_where_it_stands_deepest() -> None:
 
 
 def test_a_large_value_whose_parts_are_its_own_is_one() -> None:
-    check_value([[number, "x"] for number in range(200_001)])
+    check_value([[number, "x"] for number in range(600_001)])
     with pytest.raises(NotAValue) as caught:
-        check_value([*([number, "x"] for number in range(200_001)), {1: 2}])
-    assert caught.value.pointer == "/200001"
+        check_value([*([number, "x"] for number in range(600_001)), {1: 2}])
+    assert caught.value.pointer == "/600001"

@@ -56,6 +56,8 @@ FITS: list[tuple[Any, Any]] = [
     # types
     (STRING, STRING),
     (INTEGER, NUMBER),
+    ({"type": "integer", "exclusiveMinimum": 0}, {"type": "integer", "minimum": 1}),
+    ({"type": "integer", "exclusiveMaximum": 3.5}, {"type": "number", "maximum": 3}),
     (INTEGER, {"type": ["integer", "string"]}),
     ({"type": ["integer", "number"]}, NUMBER),
     (NUMBER, {"type": ["integer", "number"]}),

@@ -83,17 +83,19 @@ class BlobWriter:
         self._memory = bytearray()
         self._file: BinaryIO | None = None
         self._path = ""
+        self._finished = False
 
     def write(self, data: bytes) -> None:
         """Add a part.
 
         Raises BlobTooLargeError, and takes nothing, when that would exceed `max_bytes`, and BlobStorageError when the
-        temporary file cannot be written.
+        temporary file cannot be written. After `finish` it raises ValueError.
         """
+        self._require_unfinished()
         if self.size + len(data) > self.max_bytes:
             raise BlobTooLargeError(f"The content is larger than the limit of {self.max_bytes:,} bytes.")
-        self.size += len(data)
         self._hash.update(data)
+        self.size += len(data)
         if self._file is None and self.size <= MEMORY_BYTES:
             self._memory += data
             return
@@ -109,8 +111,10 @@ class BlobWriter:
     def finish(self) -> Blob:
         """The Blob of all that was written; nothing can be written after it.
 
-        Raises BlobStorageError when the temporary file cannot be written.
+        Raises BlobStorageError when the temporary file cannot be written, and ValueError when called again.
         """
+        self._require_unfinished()
+        self._finished = True
         source: BlobSource
         if self._file is None:
             source = BytesSource(bytes(self._memory))
@@ -120,6 +124,11 @@ class BlobWriter:
             source = FileSource(self._path)
             self._file = None
         return Blob(sha256=self._hash.hexdigest(), size=self.size, media_type=self.media_type, source=source)
+
+    def _require_unfinished(self) -> None:
+        if self._finished:
+            msg = "This writer has given its Blob already: make another one."
+            raise ValueError(msg)
 
     def _move_to_file(self) -> BinaryIO:
         import tempfile

@@ -6,6 +6,7 @@ import inspect
 import json
 import subprocess
 import sys
+import time
 import traceback
 from collections.abc import Callable
 from itertools import pairwise
@@ -386,3 +387,44 @@ def test_a_document_read_back_from_a_file_is_equal(tmp_path: Path) -> None:
     file = tmp_path / "flow.json"
     file.write_text(json.dumps(flow.to_json()), encoding="utf-8")
     assert parse_workflow(file.read_bytes()) == flow.build()
+
+
+def test_the_output_of_a_node_stands_for_its_expression_wherever_one_may_stand() -> None:
+    flow = builder()
+    made = flow.add("local.parts", inputs={"text": "a"})
+    flow.add("debug.log", id="log", inputs={"message": {"cookies": [made["set-cookie"]]}})
+    flow.add("transform.set", id="set", fields={"cookie": made["set-cookie"]})
+    flow.output("all", {"log": flow.add("debug.noop", id="end")["x"]})
+    log, fields, _ = flow.build().nodes[1:]
+    reference = '${{ nodes.parts."set-cookie" }}'
+    assert log.inputs == {"message": {"cookies": [reference]}}
+    assert fields.config == {"fields": {"cookie": reference}}
+    assert flow.build().outputs == {"all": {"log": "${{ nodes.end.x }}"}}
+
+
+def test_what_is_only_an_input_stands_for_no_expression() -> None:
+    flow = builder()
+    made = flow.add("local.parts", inputs={"text": "a"})
+    with pytest.raises(UnknownPort, match="no output port 'text'"):
+        flow.add("debug.log", inputs={"message": made.text})
+
+
+def test_values_that_are_none_are_told_with_their_place_in_the_document() -> None:
+    flow = builder()
+    flow.add("debug.noop")
+    with pytest.raises(WorkflowInvalid) as caught:
+        flow.add("transform.set", fields={"a": float("nan")})
+    assert caught.value.problems[0].pointer == "/nodes/1/config/fields/a"
+
+
+def test_a_graph_that_is_built_from_its_end_takes_no_longer_for_each_node_when_it_is_large() -> None:
+    def microseconds(count: int) -> float:
+        flow = builder()
+        begin = time.process_time()
+        nodes = [flow.add("debug.noop") for _ in range(count)]
+        for before, after in reversed(list(pairwise(nodes))):
+            flow.connect(before.x, after.x)
+        return (time.process_time() - begin) / count * 1e6
+
+    microseconds(100)
+    assert microseconds(3000) < 2.5 * microseconds(300)

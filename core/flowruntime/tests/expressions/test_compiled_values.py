@@ -258,3 +258,34 @@ def test_members_that_nest_deeper_than_what_they_are_made_of_are_checked(written
     assert caught.value.code == "expression.not_a_value"
     compile_value(outputs, pointer="/outputs", roots=OUTPUT_ROOTS, problems=[]).resolve(roots)
     assert compiled.resolve({"input": {"a": 1, "b": 2}})["fine"] == 1
+
+
+@pytest.mark.parametrize(
+    ("text", "names"),
+    [
+        ("${{ vars.people[?active == true] }}", ["true"]),
+        ("${{ vars.people[?a == null || b == false].name }}", ["false", "null"]),
+        ("${{ vars.people | [?true] }}", ["true"]),
+        ("${{ map(&null, vars.people) }}", ["null"]),
+        ("${{ vars.people[?active == `true` && a != 'null' && b.null && @.true] }}", []),
+        ("${{ vars.null }} null ${{ {true: vars.a} }}", []),
+    ],
+)
+def test_a_literal_without_its_backticks_in_a_filter_gives_a_warning(text: str, names: list[str]) -> None:
+    problems = problems_of({"field": text})
+    assert [problem.remedy for problem in problems] == [
+        f"For the value write `{name}`, in backticks; for a field of that name @.{name}." for name in names
+    ]
+    assert {(problem.severity, problem.code, problem.pointer) for problem in problems} <= {
+        ("warning", "expression.constant", "/nodes/0/config/field")
+    }
+
+
+def test_a_literal_without_its_backticks_gives_a_warning_in_expressions_over_data() -> None:
+    places = Places(expressions={("over_data",): None, ("bare",): BARE_ROOTS})
+    problems = problems_of({"over_data": "true", "bare": "inputs.a[?@ != null]"}, places)
+    assert [(problem.pointer, problem.message[:6]) for problem in problems] == [
+        ("/nodes/0/config/over_data", "'true'"),
+        ("/nodes/0/config/bare", "'null'"),
+    ]
+    assert problems_of({"over_data": "true_or_null == `null`"}, places) == []

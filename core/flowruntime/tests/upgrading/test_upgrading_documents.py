@@ -129,6 +129,56 @@ def test_replacements_are_followed_to_the_last_and_circles_end() -> None:
     assert (made.text, made.changes, made.problems) == (text, (), ())
 
 
+def test_an_old_version_of_a_replaced_type_becomes_its_newest_before_it_is_replaced() -> None:
+    old = versioned(
+        "t.cry",
+        2,
+        migrate=lambda config, version: {"words": config["text"], "from": version},
+        config=object_schema(words=True, **{"from": True}),
+        outputs=("cried",),
+        renamed=(RenamedPorts(below=2, outputs=freeze({"out": "cried"})),),
+        deprecation=Deprecation(since="1", use="t.call"),
+    )
+    new = versioned(
+        "t.call",
+        migrate=lambda config, version: {"call": config["words"], "from": [config["from"], version]},
+        config=object_schema(call=True, **{"from": True}),
+        outputs=("called",),
+        replaces=("t.cry",),
+        renamed=(RenamedPorts(type="t.cry", outputs=freeze({"cried": "called"})),),
+    )
+    text = document({"id": "a", "node_type": "t.cry", "type_version": 1, "config": {"text": "ho"}})
+    made = upgraded(text.replace("{", '{"outputs": {"x": "${{ nodes.a.out }}"}, ', 1), types_of(old, new))
+    assert made.problems == ()
+    assert only_node(made)["config"] == {"call": "ho", "from": [1, 0]}
+    assert json.loads(made.text)["outputs"] == {"x": "${{ nodes.a.called }}"}
+
+
+@pytest.mark.parametrize(
+    ("fixed", "wired", "kept"),
+    [
+        ({"a": 1, "b": 2}, (), False),
+        ({"b": 2}, ("a",), False),
+        ({}, ("a", "b"), False),
+        ({"a": 1}, ("a",), True),
+        ({}, ("a",), True),
+        ({"c": 1}, ("b",), True),
+    ],
+)
+def test_two_inputs_that_become_one_are_told_and_nothing_is_changed(
+    fixed: dict[str, Any], wired: tuple[str, ...], kept: bool
+) -> None:
+    renamed = (RenamedPorts(below=2, inputs=freeze({"a": "b"})),)
+    types = types_of(versioned("t.merged", 2, inputs=("b", "c"), renamed=renamed))
+    nodes = [
+        {"id": "n", "node_type": "t.merged", "type_version": 1, "inputs": fixed},
+        {"id": "s", "node_type": "t.plain", "inputs": {"value": 1}},
+    ]
+    wires = [{"from_node": "s", "from_port": "out", "to_node": "n", "to_port": port} for port in wired]
+    made = upgraded(json.dumps({"name": "M", "nodes": nodes, "connections": wires}), types)
+    assert [problem.code for problem in made.problems] == ([] if kept else ["upgrade.merged"])
+
+
 def test_tagged_values_that_stay_keep_their_form() -> None:
     config = {"shout": {"type": "Bool", "value": True}}
     types = Types(versioned("t.k", 2, config=object_schema(shout=True, n=True), migrate=lambda c, _: {**c, "n": 1}))

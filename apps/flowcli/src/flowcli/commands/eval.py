@@ -6,12 +6,15 @@ import argparse
 import secrets
 import time
 
+from flowcore.errors import Problem
 from flowcore.values import Value, read_json, write_json
 from flowruntime.authoring.functions import Moment
 from flowruntime.expressions.evaluating import EvaluationFailed
 from flowruntime.expressions.once import evaluate_once
 from flowruntime.expressions.parsing import ExpressionError
+from flowruntime.registry import Registry
 
+from flowcli.errors import tell
 from flowcli.exit_codes import SUCCESS
 from flowcli.parser import Parser
 from flowcli.sources import read_source
@@ -36,14 +39,19 @@ def run(arguments: argparse.Namespace) -> int:
     text: str = arguments.expression
     data = _read_data(arguments.input)
     moment = Moment(now_us=time.time_ns() // 1000, execution_id=secrets.token_hex(16), path=(), node_id="")
+    Registry.discover()  # says which plugins may load, should the expression need one
+    warnings: list[Problem] = []
     try:
-        value = evaluate_once(text, data, moment)
+        value = evaluate_once(text, data, moment, problems=warnings)
     except ExpressionError as fault:
         _point_at(text, fault.column)
         raise UsageError(fault.message, code=fault.code, remedy=fault.remedy) from None
     except EvaluationFailed as failed:
         _point_at(text, failed.column)
         raise
+    finally:
+        for warning in warnings:
+            tell("warning", "yellow", warning.message, code=warning.code, remedy=warning.remedy)
     write_data(write_json({"value": value} if arguments.json else value, indent=2) + "\n")
     return SUCCESS
 

@@ -6,6 +6,7 @@ import argparse
 import contextlib
 import os
 import sys
+import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -45,10 +46,11 @@ def run(arguments: argparse.Namespace) -> int:
     with contextlib.redirect_stdout(sys.stderr):
         registry = Registry.discover().with_local(read_nodes(arguments.nodes))
         schemas = SchemaCache()
-        done = {file: _upgrade(file, registry, schemas, pin=arguments.pin) for file in dict.fromkeys(arguments.files)}
-    for file, upgraded in done.items():
-        if arguments.write and upgraded.changes and not upgraded.problems:
-            _write(file, upgraded.text)
+        done = {}
+        for file in dict.fromkeys(arguments.files):
+            source, done[file] = _upgrade(file, registry, schemas, pin=arguments.pin)
+            if arguments.write and done[file].changes and not done[file].problems:
+                _write(file, source, done[file].text)
     if arguments.json:
         listed = [_entry(file, upgraded, written=arguments.write) for file, upgraded in done.items()]
         write_data(write_json({"files": listed}, indent=2) + "\n")
@@ -59,30 +61,48 @@ def run(arguments: argparse.Namespace) -> int:
     return _exit_code(done, check=arguments.check)
 
 
-def _upgrade(file: str, registry: Registry, schemas: SchemaCache, *, pin: bool) -> Upgraded:
+def _upgrade(file: str, registry: Registry, schemas: SchemaCache, *, pin: bool) -> tuple[bytes, Upgraded]:
+    """What the file holds, and what becomes of it."""
     try:
         source = read_source(file, what="workflow")
     except UsageError as error:
         problem = Problem(code=error.code, pointer="", message=error.message, remedy=error.remedy)
-        return Upgraded(text="", problems=(problem,), readable=False)
-    return upgrade_document(source, registry, schemas, pin=pin)
+        return b"", Upgraded(text="", problems=(problem,), readable=False)
+    return source, upgrade_document(source, registry, schemas, pin=pin)
 
 
-def _write(file: str, text: str) -> None:
-    """Put the text into the file's place at once: whoever reads it meanwhile gets the old one or the new one."""
+def _write(file: str, source: bytes, text: str) -> None:
+    """Put the text into the file's place at once: whoever reads it meanwhile gets the old one or the new one.
+
+    Raises UsageError when it cannot be written, or no longer holds the `source` that was upgraded.
+    """
     place = Path(file).resolve()  # of a link, the file that it leads to
-    unfinished = place.with_name(f".{place.name}.upgrade-{os.getpid()}")
+    unfinished: str | None = None
     try:
-        unfinished.write_bytes(text.encode())
-        unfinished.chmod(place.stat().st_mode & 0o7777)
-        unfinished.replace(place)
+        # Nobody else may read it until it has the permissions of the file.
+        descriptor, unfinished = tempfile.mkstemp(prefix=f".{place.name[:100]}.upgrade-", dir=place.parent)
+        with os.fdopen(descriptor, "wb") as new:
+            new.write(text.encode())
+            new.flush()
+            os.fsync(descriptor)  # or a power failure may leave an empty file
+        Path(unfinished).chmod(place.stat().st_mode & 0o7777)
+        if place.read_bytes() != source:  # migrating takes its time
+            raise UsageError(
+                f"The file {file!r} was changed by somebody else while it was upgraded.",
+                code="file.changed",
+                remedy="Upgrade it again; files named before it have been upgraded.",
+            )
+        Path(unfinished).replace(place)
+        unfinished = None
     except OSError as error:
-        unfinished.unlink(missing_ok=True)
         raise UsageError(
             f"The file {file!r} cannot be written: {error.strerror}.",
             code="file.unwritable",
             remedy="Make its folder writable; files named before it have been upgraded.",
         ) from error
+    finally:
+        if unfinished is not None:
+            Path(unfinished).unlink(missing_ok=True)
 
 
 def _lines(file: str, upgraded: Upgraded) -> list[str]:

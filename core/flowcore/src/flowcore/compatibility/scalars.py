@@ -18,7 +18,7 @@ def number_gap(mine: Numbers, theirs: Numbers) -> Finding | None:
     """What keeps some number of `mine` from being one of `theirs`."""
     if theirs.integer and not mine.integer and not any(isinstance(multiple, int) for multiple in mine.multiples):
         return _finding(FRACTION)
-    low, high = theirs.low, theirs.high
+    mine, low, high = _narrowed(mine), theirs.low, theirs.high
     if low is not None and (mine.low is None or (low, theirs.low_open) > (mine.low, mine.low_open)):
         return _finding(f"it can be {low} or less" if theirs.low_open else f"it can be less than {low}")
     if high is not None and (mine.high is None or (-high, theirs.high_open) > (-mine.high, mine.high_open)):
@@ -27,6 +27,18 @@ def number_gap(mine: Numbers, theirs: Numbers) -> Finding | None:
         if not _is_multiple(mine, multiple):
             return _finding(f"it can be no multiple of {multiple}")
     return None
+
+
+def _narrowed(numbers: Numbers) -> Numbers:
+    """Whole numbers with bounds that are whole and allowed themselves."""
+    low, high = numbers.low, numbers.high
+    if not numbers.integer or (low is None and high is None):
+        return numbers
+    if low is not None:
+        low = math.floor(low) + 1 if numbers.low_open else math.ceil(low)
+    if high is not None:
+        high = math.ceil(high) - 1 if numbers.high_open else math.floor(high)
+    return Numbers(integer=True, low=low, high=high, multiples=numbers.multiples)
 
 
 def number_clash(numbers: Numbers) -> Finding | None:

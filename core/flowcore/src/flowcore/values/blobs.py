@@ -6,6 +6,7 @@ import hashlib
 import io
 import re
 from collections.abc import Iterator
+from contextlib import suppress
 from typing import Any, BinaryIO, Final, Protocol
 
 __all__ = ["BLOB_KEY", "Blob", "BlobSource", "BytesSource", "resolve_blobs"]
@@ -14,6 +15,9 @@ __all__ = ["BLOB_KEY", "Blob", "BlobSource", "BytesSource", "resolve_blobs"]
 BLOB_KEY = "$blob"
 
 _PART_BYTES: Final = 64 * 1024
+_SHA256: Final = re.compile(r"[0-9a-f]{64}")
+#: What can stand in a header and in JSON; what servers send is often no media type.
+_MEDIA_TYPE: Final = re.compile(r"[^\0-\x08\n-\x1f\x7f\ud800-\udfff]*")
 
 
 class BlobSource(Protocol):
@@ -63,6 +67,13 @@ class Blob:
         media_type: str = "application/octet-stream",
         source: BlobSource | None = None,
     ) -> None:
+        """Raises ValueError for what could not be read back from JSON."""
+        if not (_is_text(sha256, _SHA256) and type(size) is int and size >= 0):
+            msg = "A Blob has the SHA-256 of its content as 64 small hex digits, and the number of its bytes."
+            raise ValueError(msg)
+        if not _is_text(media_type, _MEDIA_TYPE):
+            msg = f"{media_type!r} is no media type of a Blob."
+            raise ValueError(msg)
         self.sha256 = sha256
         self.size = size
         self.media_type = media_type
@@ -129,7 +140,8 @@ class Blob:
         return f"Blob(sha256={self.sha256[:12]!r}, size={self.size}, media_type={self.media_type!r})"
 
 
-_SHA256 = re.compile(r"[0-9a-f]{64}")
+def _is_text(value: object, pattern: re.Pattern[str]) -> bool:
+    return isinstance(value, str) and pattern.fullmatch(value) is not None
 
 
 def resolve_blobs(value: Any, depth: int = 64) -> Any:
@@ -157,9 +169,9 @@ def resolve_blobs(value: Any, depth: int = 64) -> Any:
 def _referred(reference: dict[str, Any]) -> Blob | None:
     match reference:
         case {"$blob": {"sha256": str(sha256), "media_type": str(media_type), "size": int(size)} as named}:
-            good = len(reference) == 1 and named.keys() == {"sha256", "media_type", "size"}
-            if good and type(size) is int and size >= 0 and _SHA256.fullmatch(sha256):
-                return Blob(sha256=sha256, size=size, media_type=media_type)
+            if len(reference) == 1 and named.keys() == {"sha256", "media_type", "size"}:
+                with suppress(ValueError):
+                    return Blob(sha256=sha256, size=size, media_type=media_type)
         case _:
             pass
     return None

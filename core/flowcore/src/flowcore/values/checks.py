@@ -19,8 +19,10 @@ MIN_INTEGER = -(2**63)
 MAX_INTEGER = 2**63 - 1
 #: Of a value with very many parts, as JSON.
 MAX_VALUE_BYTES = 64 * 1024 * 1024
-#: So many lists and objects are looked at as they come; then each is remembered, which costs three times as much.
-_PLAIN_CONTAINERS = 200_000
+#: So many lists and objects are looked at as they come, more than a text of 1 MiB can hold; then each is remembered,
+#: which costs three times as much, and more memory than they have themselves. 16 of their parts count as one more.
+_PLAIN_CONTAINERS = 600_000
+_PARTS_SHIFT = 4
 
 _ALWAYS_GOOD = frozenset({bool, type(None), Blob})
 
@@ -68,32 +70,35 @@ class _ManyContainers(Exception):  # noqa: N818 - it is no error
 
 
 def _measure(value: Any, depth: int, measured: dict[int, tuple[int, int]]) -> tuple[int, int]:
-    """How deep a value is and how many bytes it has as JSON, about; each part is looked at once. Raises NotAValue."""
+    """How deep a value is and how many bytes it has as JSON at least; each part is looked at once. Raises NotAValue."""
     if not isinstance(value, dict | list):
         if type(value) not in _ALWAYS_GOOD:
             _check(value, depth, [1])
-        return 0, len(value) + 2 if isinstance(value, str) else 8
+        return 0, len(value) + 2 if isinstance(value, str) else 1
     known = measured.get(id(value))
     if known is not None:
         if known[0] > depth:
             _deeper(0)
         return known
     depth = _deeper(depth)
-    height = size = 0
+    height, size = 0, 1  # two brackets, and no comma after the last part
     if isinstance(value, dict):
         if BLOB_KEY in value:
             _refuse_blob_key()
         for key in value:
             _check_key(key)
-            size += len(key)
+            size += len(key) + 3
     for place, item in value.items() if isinstance(value, dict) else enumerate(value):
+        if type(item) is int and MIN_INTEGER <= item <= MAX_INTEGER:  # no call is the quickest check
+            size += 2
+            continue
         try:
             item_height, item_size = _measure(item, depth, measured)
         except NotAValue as error:
             error.parts.append(place)
             raise
         height = max(height, item_height)
-        size += item_size + 4
+        size += item_size + 1  # the comma
     if size > MAX_VALUE_BYTES:
         raise NotAValue(
             f"the value has more than {MAX_VALUE_BYTES >> 20} MiB as JSON",
@@ -122,7 +127,7 @@ def _check(value: Any, depth: int, left: list[int]) -> None:
         _check_object(value, _deeper(depth), left)
     elif isinstance(value, list):
         depth = _deeper(depth)
-        left[0] -= 1
+        left[0] -= 1 + (len(value) >> _PARTS_SHIFT)
         if left[0] < 0:
             raise _ManyContainers
         for index, item in enumerate(value):
@@ -152,7 +157,7 @@ def _deeper(depth: int) -> int:
 
 
 def _check_object(value: dict[Any, Any], depth: int, left: list[int]) -> None:
-    left[0] -= 1
+    left[0] -= 1 + (len(value) >> _PARTS_SHIFT)
     if left[0] < 0:
         raise _ManyContainers
     if BLOB_KEY in value:

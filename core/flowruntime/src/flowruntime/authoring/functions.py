@@ -105,6 +105,9 @@ class ExpressionFunction:
     #: How many characters or elements the result will have, from the arguments; needed where that may be more than
     #: they have themselves, so that it is refused before it is made.
     size: Callable[..., int] | None = None
+    #: How many steps a call takes beyond those of going through arguments and result, from the arguments; needed where
+    #: it makes many small values, or works for long.
+    steps: Callable[..., int] | None = None
 
     @property
     def signature(self) -> tuple[dict[str, Any], ...]:

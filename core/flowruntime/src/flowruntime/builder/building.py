@@ -13,7 +13,7 @@ from flowcore.errors import Problem, WorkflowInvalid
 from flowcore.nodes import NodeType
 from flowcore.schemas import ANY_SCHEMA, X_WORKFLOW, Schema, fields_marked, known_keys
 from flowcore.validation import Wiring, node_ports
-from flowcore.values import NotAValue, Value, check_value, is_tagged, pointer_of, thaw
+from flowcore.values import MAX_DEPTH, NotAValue, Value, check_value, is_tagged, pointer_of, thaw
 from flowcore.workflows import NodeId, Workflow, cycle_problem
 
 from flowruntime.builder.handles import NodeHandle, PortHandle
@@ -62,9 +62,15 @@ class WorkflowBuilder:
         self._types: list[NodeType] = []
         self._handles: dict[str, NodeHandle] = {}
         self._connections: list[dict[str, str]] = []
+        #: The places of nodes by id, and of connections by their four ends.
+        self._node_places: dict[str, int] = {}
+        self._connection_places: dict[tuple[str, ...], int] = {}
+        #: The last number that made an id, by the word it follows.
+        self._numbers: dict[str, int] = {}
         #: For each node id the ids of those that follow it.
         self._followers: dict[str, dict[str, None]] = {}
-        #: The inputs that a connection leads to.
+        #: The nodes that a connection leads to, and their inputs.
+        self._preceded: set[str] = set()
         self._filled: set[tuple[str, str]] = set()
         self._inputs: dict[str, Any] = {}
         self._required: list[str] = []
@@ -106,7 +112,7 @@ class WorkflowBuilder:
         Without an id it gets the last word of the type, with a number when that is taken. Its version is the newest of
         the type unless `type_version` says another. Where a config field is called like one of the options here, give
         `config` (`{}` is enough) to say that the option is meant, and put the field into it. In a config, a builder or
-        a Workflow stands for its document.
+        a Workflow stands for its document; in config and `inputs` the output of a node for its expression.
         """
         node_id = self._new_id(node_type) if id is None else id
         options: dict[str, Any] = {
@@ -127,17 +133,19 @@ class WorkflowBuilder:
         if found is not None and config is None:
             self._refuse_ambiguous(node_id, found, {*options, *(("inputs",) if inputs else ())})
         given = {**(config or {}), **config_fields}
+        place = f"nodes/{len(self._nodes)}"
         entry: dict[str, Any] = {"id": node_id, "node_type": node_type}
         if found is not None:
             entry["type_version"] = found.version
         elif type_version is not None:
             entry["type_version"] = type_version
         if given:
-            entry["config"] = self._plain({key: _as_document(value) for key, value in given.items()}, "config")
+            given = {key: _as_document(value) for key, value in given.items()}
+            entry["config"] = self._plain(_with_expressions(given), f"{place}/config")
             entry["config"] = {key: _marked_as_plain(value) for key, value in entry["config"].items()}
         if inputs:
-            entry["inputs"] = self._plain(dict(inputs), "inputs")
-        entry.update(self._plain(options, ""))
+            entry["inputs"] = self._plain(_with_expressions(inputs), f"{place}/inputs")
+        entry.update(self._plain(options, place))
         handle = self._added(entry, found)
         self._lines.remember(f"/nodes/{len(self._nodes) - 1}")
         return handle
@@ -174,6 +182,7 @@ class WorkflowBuilder:
             passes_on=found.outputs.passthrough,
         )
         self._handles[node_id] = handle
+        self._node_places[node_id] = place
         return handle
 
     def connect(self, source: PortHandle, target: PortHandle, *, several: bool = False) -> None:
@@ -211,11 +220,15 @@ class WorkflowBuilder:
                 f"The port {target.name!r} of node {target.node.id!r} takes one value, and has a connection already.",
                 "Join them with a control.merge or control.first; several=True if only one of them can be live.",
             )
-        circle = self._way(target.node.id, source.node.id)
+        # What nothing leads to is in no circle: looked at first, for graphs that are built from their end.
+        closes = source.node is target.node or source.node.id in self._preceded
+        circle = self._way(target.node.id, source.node.id) if closes else None
         if circle is not None:
             raise WorkflowInvalid([cycle_problem(circle, f"/connections/{place}")])
+        self._connection_places[tuple(connection.values())] = place
         self._connections.append(connection)
         self._lines.remember(f"/connections/{place}")
+        self._preceded.add(target.node.id)
         self._filled.add(end)
         self._followers.setdefault(source.node.id, {})[target.node.id] = None
 
@@ -253,8 +266,7 @@ class WorkflowBuilder:
 
     def output(self, name: str, source: PortHandle | Value) -> None:
         """Declare what the workflow gives under that name: a port's value, or any JSON with expressions in it."""
-        value = source.ref if isinstance(source, PortHandle) else source
-        self._outputs[name] = self._plain(value, f"outputs{pointer_of(name)}")
+        self._outputs[name] = self._plain(_with_expressions(source), f"outputs{pointer_of(name)}")
         self._lines.remember(f"/outputs{pointer_of(name)}")
 
     def settings(
@@ -363,7 +375,12 @@ class WorkflowBuilder:
     # --- checks ----------------------------------------------------------------------------------------
 
     def _new_id(self, node_type: str) -> str:
-        return _free(node_type.rpartition(".")[2] or "node", self._handles)
+        word = node_type.rpartition(".")[2] or "node"
+        number = self._numbers.get(word, 1)
+        while (name := word if number == 1 else f"{word}_{number}") in self._handles:
+            number += 1
+        self._numbers[word] = number
+        return name
 
     def _refuse_ambiguous(self, node_id: str, node_type: NodeType, options: set[str]) -> None:
         for name in sorted(options.intersection(known_keys(node_type.config_schema))):
@@ -376,16 +393,17 @@ class WorkflowBuilder:
 
     def _check_connection(self, connection: dict[str, str], place: int) -> None:
         """Raise what is wrong between the two nodes alone."""
-        if connection in self._connections:
-            pointer = f"/connections/{self._connections.index(connection)}"
+        same = self._connection_places.get(tuple(connection.values()))
+        if same is not None:
+            pointer = f"/connections/{same}"
             _refuse(
                 "connection.duplicate",
                 f"/connections/{place}",
                 f"The connection is the same as {pointer}.",
                 "Make it once.",
             )
-        ends = dict.fromkeys((connection["from_node"], connection["to_node"]))
-        nodes = [node for node in self._nodes if node["id"] in ends]
+        places = {self._node_places[connection[end]] for end in ("from_node", "to_node")}
+        nodes = [self._nodes[number] for number in sorted(places)]
         document = {"name": "connection", "vars": self._vars, "nodes": nodes, "connections": [connection]}
         faults = [
             replace(problem, pointer=f"/connections/{place}" + problem.pointer.removeprefix("/connections/0"))
@@ -433,6 +451,19 @@ def _copied(value: Any) -> Any:
     if isinstance(value, list | tuple):
         return [_copied(item) for item in value]
     return value
+
+
+def _with_expressions(value: Any) -> Any:
+    """The value with expressions where outputs of nodes stand, as deep as values may be."""
+
+    def written(part: Any, depth: int) -> Any:
+        if isinstance(part, PortHandle):
+            return part.ref
+        if depth and isinstance(part, Mapping):
+            return {key: written(item, depth - 1) for key, item in part.items()}
+        return [written(item, depth - 1) for item in part] if depth and isinstance(part, list | tuple) else part
+
+    return written(value, MAX_DEPTH)
 
 
 def _as_document(value: Any) -> Any:

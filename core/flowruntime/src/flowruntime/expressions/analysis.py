@@ -10,11 +10,12 @@ from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, Literal, NamedTuple, TypeAlias
 
+from flowcore.errors import Problem
 from flowcore.values import NotAValue, check_value, did_you_mean
 
 from flowruntime.expressions.parsing import MAX_EXPRESSION_DEPTH, ExpressionError, parse, quoted
 
-__all__ = ["Analysis", "analyse"]
+__all__ = ["Analysis", "analyse", "warnings_of"]
 
 _NODES: Final = "nodes"
 _SECRETS: Final = "secrets"
@@ -54,6 +55,8 @@ class Analysis:
     path: tuple[str, ...] | None
     #: Whether the result may nest deeper than what goes into it.
     deepens: bool
+    #: Those of `null`, `true` and `false` that stand where they are fields of the data.
+    constants: frozenset[str]
 
 
 def analyse(text: str, roots: Collection[str] | None) -> Analysis:
@@ -73,7 +76,27 @@ def analyse(text: str, roots: Collection[str] | None) -> Analysis:
         references=references,
         path=_plain_path(tree),
         deepens=deepens,
+        constants=_constants(tree, "data" if roots is None else "root")
+        if any(map(text.count, _CONSTANTS))
+        else frozenset(),
     )
+
+
+def _constants(tree: _Tree, place: _Place) -> frozenset[str]:
+    heads = (head.leaf.get("value") for head in _heads(tree, place) if head.place == "data")
+    return _CONSTANTS.intersection(heads)
+
+
+def warnings_of(analysis: Analysis, pointer: str) -> Iterator[Problem]:
+    """What is told of the expression at this place although it can be used."""
+    for name in sorted(analysis.constants):
+        yield Problem(
+            severity="warning",
+            code="expression.constant",
+            pointer=pointer,
+            message=f"{name!r} is the name of a field here, which is null where the data has none.",
+            remedy=f"For the value write `{name}`, in backticks; for a field of that name @.{name}.",
+        )
 
 
 def _check_names(tree: _Tree, text: str, roots: Collection[str]) -> tuple[frozenset[str], tuple[tuple[str, str], ...]]:

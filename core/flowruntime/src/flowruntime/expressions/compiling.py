@@ -15,7 +15,7 @@ from flowcore.validation import Reference
 from flowcore.values import NotAValue, Value, check_value, pointer_of, thaw, write_json
 
 from flowruntime.authoring.expressions import DataExpression, Expression
-from flowruntime.expressions.analysis import analyse
+from flowruntime.expressions.analysis import Analysis, analyse, warnings_of
 from flowruntime.expressions.evaluating import Search, search_of
 from flowruntime.expressions.parsing import ExpressionError
 from flowruntime.expressions.templates import OPEN, TemplateError, split_template
@@ -85,7 +85,11 @@ def compile_expression(text: str, roots: Collection[str] | None, where: str = ""
     >>> compile_expression("inputs.value > `5`", BARE_ROOTS)({"inputs": {"value": 6}})
     True
     """
-    search = search_of(text, analyse(text, roots), where)
+    return _expression(text, analyse(text, roots), roots, where)
+
+
+def _expression(text: str, analysis: Analysis, roots: Collection[str] | None, where: str) -> Expression:
+    search = search_of(text, analysis, where)
     return DataExpression(text, search) if roots is None else Expression(text, search)
 
 
@@ -193,11 +197,15 @@ class _Compiler:
     def _bare(self, value: Any, steps: Steps) -> Any:
         if not isinstance(value, str):
             return value  # the config schema says what is wrong with it
+        roots = self.places.expressions[steps]
         try:
-            return compile_expression(value, self.places.expressions[steps], self.pointer + pointer_of(*steps))
+            analysis = analyse(value, roots)
         except ExpressionError as fault:
             self._problem(fault.code, steps, fault.message, fault.remedy)
             return value
+        where = self.pointer + pointer_of(*steps)
+        self.problems.extend(warnings_of(analysis, where))
+        return _expression(value, analysis, roots, where)
 
     def _text(self, text: str, steps: Steps) -> Any:
         """The text itself when it holds no expression, or a faulty one."""
@@ -226,8 +234,9 @@ class _Compiler:
             if static and fault.code == "expression.root":
                 fault.remedy = "This field is resolved once, before anything runs: use vars or secrets."
             raise
-        self.used |= analysis.roots
         where = self.pointer + pointer_of(*steps)
+        self.problems.extend(warnings_of(analysis, where))
+        self.used |= analysis.roots
         self.references.extend(Reference(node, port, where) for node, port in analysis.references)
         self.expressions += 1
         if steps and (analysis.deepens or len(steps) > 1):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, Final, TypeAlias
 
-from flowcore.errors import FatalNodeError, NodeError
+from flowcore.errors import FatalNodeError, InstallationError, NodeError
 from flowcore.values import NotAValue, Value
 
 from flowruntime.authoring.functions import MOMENT, FunctionError, Moment
@@ -51,8 +51,8 @@ def search_of(
 ) -> Search:
     """What evaluates the expression that stands at the pointer `where`, as the one of this number.
 
-    It raises EvaluationFailed, and whatever NodeError the root itself raises. `moment` is what `now()` and `uuid()`
-    answer from for roots that hold none under MOMENT.
+    It raises EvaluationFailed, and the NodeError or InstallationError that the root itself raises. `moment` is what
+    `now()` and `uuid()` answer from for roots that hold none under MOMENT.
     """
     if analysis.path is not None:
         return _search_by_path(analysis.path)
@@ -84,7 +84,7 @@ def _search_by_tree(text: str, analysis: Analysis, where: str, begin: Callable[[
         evaluation = begin(root)
         try:
             return evaluation.visit(tree, root)
-        except NodeError:
+        except (NodeError, InstallationError):  # a secret is missing, or the key that opens it
             raise
         except Exception as error:  # noqa: BLE001 - jmespath lets bare ValueErrors, TypeErrors and others through
             # Not chained: the message of jmespath's error holds the value, which may be a secret.

@@ -175,8 +175,11 @@ class Evaluation(TreeInterpreter):
     def _call_added(self, function: ExpressionFunction, node: Any, value: Any) -> Any:
         self._calls += 1
         arguments: list[Any]
+        size: int | None = None
+        #: What the arguments of a lazy function gave or raised: that is not the function's own doing.
+        seen: list[Any] = []
         if function.is_lazy:
-            arguments = [self._later(child, value) for child in node["children"]]
+            arguments = [self._later(child, value, seen) for child in node["children"]]
         else:
             # The count is taken before the arguments are evaluated: each call gets its own.
             count = self._calls
@@ -184,24 +187,37 @@ class Evaluation(TreeInterpreter):
             self._check_types(function.name, function.signature, arguments)
             self._count(arguments)
             if function.size is not None:
-                size = function.size(*arguments)
+                size = _result_of(function.size, arguments)
                 self.meter.room(size)
                 self.meter.work(size)
+            if function.steps is not None:
+                self.meter.spend(_result_of(function.steps, arguments))
             if function.takes_call:
                 arguments.insert(0, Call(place=f"{self.where}:{node.get('column')}:{count}", given=self.moment))
-        if function.is_lazy:
-            return function.function(*arguments)
-        result = _result_of(function, arguments)
+        result = _result_of(function.function, arguments, seen)
+        if any(result is one for one in seen):
+            return result
         check_value(result)
         if isinstance(result, list | dict):
-            self.meter.made(result)
+            if size is None:
+                self.meter.made(result)
+            else:
+                self.meter.weighs(result, size)
         elif isinstance(result, str):
             self.meter.room(len(result))
             self.meter.work(len(result))
         return result
 
-    def _later(self, child: Any, value: Any) -> Callable[[], Any]:
-        return lambda: _plain(self.visit(child, value))
+    def _later(self, child: Any, value: Any, seen: list[Any]) -> Callable[[], Any]:
+        def evaluate() -> Any:
+            try:
+                seen.append(_plain(self.visit(child, value)))
+            except Exception as error:
+                seen.append(error)
+                raise
+            return seen[-1]
+
+        return evaluate
 
     def _count(self, arguments: Iterable[Any]) -> None:
         for argument in arguments:
@@ -224,12 +240,14 @@ _METHODS: Final[Mapping[str, Callable[[Evaluation, Any, Any], Any]]] = {
 }
 
 
-def _result_of(function: ExpressionFunction, arguments: list[Any]) -> Any:
+def _result_of(function: Callable[..., Any], arguments: list[Any], seen: Sequence[Any] = ()) -> Any:
     try:
-        return function.function(*arguments)
-    except FunctionError:
+        return function(*arguments)
+    except (FunctionError, KeyboardInterrupt):
         raise
-    except Exception as error:  # noqa: BLE001 - a plugin's function may raise anything, and its message hold a value
+    except BaseException as error:  # a plugin's function may raise anything, SystemExit too, and its text hold a value
+        if any(error is one for one in seen):
+            raise
         raise FunctionError(f"raised {type(error).__name__}") from None
 
 

@@ -57,7 +57,11 @@ class Meter:
 
     def work(self, amount: int) -> None:
         """Count the steps of going through so many characters or elements. Raises LimitReached."""
-        self.steps_left -= amount // _WORK_PER_STEP
+        self.spend(amount // _WORK_PER_STEP)
+
+    def spend(self, steps: int) -> None:
+        """Count so many steps. Raises LimitReached."""
+        self.steps_left -= steps
         if self.steps_left < 0:
             raise self.too_many_steps()
 
@@ -81,9 +85,13 @@ class Meter:
         for item in value.values() if isinstance(value, dict) else value:
             weight += self._weight(item)
         self.room(weight)
+        self.weighs(value, weight)
+        return value
+
+    def weighs(self, value: Any, weight: int) -> None:
+        """Remember the weight of a list or object that has been made."""
         self.weights[id(value)] = weight
         self.kept.append(value)
-        return value
 
     def measure(self, value: Any) -> int:
         """The weight of a value with all that is in it, as far as it matters: one more than the limit at most."""

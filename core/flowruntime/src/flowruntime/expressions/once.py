@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
+from functools import partial
 from typing import Any
 
+from flowcore.errors import Problem
 from flowcore.values import Value, write_json
 
 from flowruntime.authoring.functions import Moment
-from flowruntime.expressions.analysis import analyse
+from flowruntime.expressions.analysis import analyse, warnings_of
 from flowruntime.expressions.evaluating import EvaluationFailed, search_of
 from flowruntime.expressions.parsing import ExpressionError
 from flowruntime.expressions.templates import OPEN, TemplateError, split_template
@@ -16,16 +18,26 @@ from flowruntime.expressions.templates import OPEN, TemplateError, split_templat
 __all__ = ["evaluate_once"]
 
 
-def evaluate_once(text: str, data: Value, moment: Moment | None = None) -> Value:
+def evaluate_once(
+    text: str, data: Value, moment: Moment | None = None, *, problems: list[Problem] | None = None
+) -> Value:
     """The value of a bare expression whose root is the data, or of a text with `${{ … }}` whose root `input` is.
 
-    Raises ExpressionError, and EvaluationFailed; their columns count in the whole text.
+    What is told of expressions that can be used is added to `problems`. Raises ExpressionError, and EvaluationFailed;
+    their columns count in the whole text.
 
     >>> evaluate_once("name", {"name": "Ada"}), evaluate_once("Hello ${{ input.name }}", {"name": "Ada"})
     ('Ada', 'Hello Ada')
     """
+    told = [] if problems is None else problems
+
+    def evaluate(one: str, roots: Collection[str] | None, root: Value, number: int = 0) -> Value:
+        analysis = analyse(one, roots)
+        told.extend(warnings_of(analysis, ""))
+        return search_of(one, analysis, number=number, moment=moment)(root)
+
     if OPEN not in text:
-        return _moved(0, lambda: search_of(text, analyse(text, None), moment=moment)(data))
+        return evaluate(text, None, data)
     try:
         parts = split_template(text)
     except TemplateError as error:
@@ -40,10 +52,7 @@ def evaluate_once(text: str, data: Value, moment: Moment | None = None) -> Value
             continue
         position = text.index(part.text, text.index(OPEN, position) + len(OPEN))
 
-        def ask(inside: str = part.text, number: int = number) -> Value:
-            search = search_of(inside, analyse(inside, {"input"}), number=number, moment=moment)
-            return search({"input": data})
-
+        ask = partial(evaluate, part.text, {"input"}, {"input": data}, number)
         values.append(_moved(position, ask))
         position += len(part.text)
     return values[0] if len(values) == 1 else "".join(map(_as_text, values))

@@ -98,10 +98,11 @@ def upgrade_moves(workflow: Workflow, types: TypeVersions) -> Iterator[Move]:
             target = _replacement(node.node_type, types)
             if target is not None:
                 yield Move(index=index, node=node, target=target, from_version=REPLACED)
+        elif node.type_version is not None and node.type_version < newest.version:
+            # Before it may be replaced: what replaces a type knows its newest configs and ports.
+            yield Move(index=index, node=node, target=newest, from_version=node.type_version)
         elif (target := _successor(newest, types)) is not None:
             yield Move(index=index, node=node, target=target, from_version=REPLACED)
-        elif node.type_version is not None and node.type_version < newest.version:
-            yield Move(index=index, node=node, target=newest, from_version=node.type_version)
 
 
 def _outdated(node: WorkflowNode, types: TypeVersions) -> tuple[NodeType, int] | None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 
 from flowcore.errors import PackError, Problem
@@ -52,6 +52,8 @@ def move_nodes(workflow: Workflow, moves: Iterable[Move], types: TypeVersions) -
     for move in moves:
         inputs[move.node.id] = move.renamed_inputs()
         outputs[move.node.id] = move.renamed_outputs()
+        if inputs[move.node.id]:
+            problems += _lost_inputs(move, inputs[move.node.id], workflow.connections)
         nodes[move.index] = replace(
             move.node,
             node_type=move.target.id,
@@ -110,6 +112,24 @@ def _with_references(
 def _own_scopes(node_type: NodeType, config: FrozenDict) -> Collection[Steps]:
     marked = fields_marked(node_type.config_schema, X_WORKFLOW, config)
     return {*marked, *fields_marked(node_type.config_schema, X_EXPRESSION, config)}
+
+
+def _lost_inputs(move: Move, names: Mapping[str, str], connections: Iterable[Connection]) -> Iterator[Problem]:
+    """What reached two inputs that are one now, of which only one would arrive."""
+    wired = {connection.to_port for connection in connections if connection.to_node == move.node.id}
+    several = {port.name for port in move.target.inputs.ports if port.multiple}
+    for new in sorted({new for old, new in names.items() if old != new}):
+        merged = sorted(name for name in wired.union(move.node.inputs) if names.get(name, name) == new)
+        if len(merged) > 1 and not (new in several and wired.issuperset(merged)):
+            yield Problem(
+                code="upgrade.merged",
+                pointer=f"/nodes/{move.index}",
+                message=(
+                    f"The inputs {', '.join(map(repr, merged))} of node {move.node.id!r} are one in "
+                    f"{move.target.id!r}, version {move.target.version}: {new!r}."
+                ),
+                remedy="Leave one of them, or join them before.",
+            )
 
 
 def _renamed_keys(values: FrozenDict, names: Mapping[str, str]) -> FrozenDict:

@@ -21,7 +21,10 @@ _SECONDS: Final = {"second": 1, "minute": 60, "hour": 3600}
 _UNITS: Final = "seconds, minutes, hours, days, weeks, months, quarters or years"
 #: What strftime and strptime of every platform understand alike; names are English. They stop at a NUL.
 _DIRECTIVES: Final = "aAbBdfHIjmMpSyYz%"
-_PATTERN: Final = re.compile(rf"(?=.*%)(?:[^%\0]|%[{_DIRECTIVES}])*", re.DOTALL)
+#: Possessive: what may be taken back is remembered, at a hundred bytes a letter.
+_PATTERN: Final = re.compile(rf"(?=.*%)(?:[^%\0]++|%[{_DIRECTIVES}])*+", re.DOTALL)
+#: So many characters of a pattern that is read count as one step: strptime makes a regular expression of it.
+_READ_PER_STEP: Final = 4
 
 
 def _now(call: Call, zone: str = "UTC") -> str:
@@ -182,6 +185,7 @@ FUNCTIONS: Final = (
         function=_parse_date,
         arguments=(("string", "number"), ("string",), ("string",)),
         optional=2,
+        steps=lambda _text, pattern="", _zone="": len(pattern) // _READ_PER_STEP,
         description="A date from a text, by a pattern of strftime or as ISO 8601 has it, or from seconds since 1970.",
     ),
 )

@@ -7,14 +7,14 @@ Plugins are loaded only when an expression names a function that nobody else has
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from functools import cache
-from typing import TYPE_CHECKING, Any, Final
+from functools import cache, partial
+from typing import TYPE_CHECKING, Any, Final, get_args
 
 from flowcore.packs import PackProblem
 from flowcore.values import did_you_mean
 from jmespath.functions import Functions
 
-from flowruntime.authoring.functions import ExpressionFunction
+from flowruntime.authoring.functions import ExpressionFunction, JmesType
 from flowruntime.expressions.parsing import ExpressionError
 
 if TYPE_CHECKING:
@@ -24,6 +24,7 @@ __all__ = ["check_call", "collect_functions", "find_function", "known_functions"
 
 #: What jmespath says of its own functions: `{"function", "signature"}` by name.
 _JMESPATH: Final[Mapping[str, Any]] = Functions.FUNCTION_TABLE
+_TYPES: Final[tuple[str, ...]] = get_args(JmesType)
 
 
 def find_function(name: str) -> ExpressionFunction | None:
@@ -101,11 +102,14 @@ def _own() -> dict[str, ExpressionFunction]:
 def _added() -> tuple[dict[str, ExpressionFunction], list[PackProblem]]:
     from flowruntime.hooks import installed_hooks
 
-    return collect_functions(installed_hooks())
+    hooks = installed_hooks()
+    functions, problems = collect_functions(hooks)
+    hooks.problems += problems  # for whoever asks the registry what is wrong
+    return functions, problems
 
 
 def collect_functions(hooks: Hooks) -> tuple[dict[str, ExpressionFunction], list[PackProblem]]:
-    """The functions of plugins by name, and what is wrong with those that are refused."""
+    """The functions of plugins by name, and what is wrong with those that are refused. Never raises."""
     functions: dict[str, ExpressionFunction] = {}
     owners = dict.fromkeys(_JMESPATH, "JMESPath") | dict.fromkeys(_own(), "Flownodes")
     problems: list[PackProblem] = []
@@ -114,10 +118,15 @@ def collect_functions(hooks: Hooks) -> tuple[dict[str, ExpressionFunction], list
             cause = f"Its hook 'expression_functions' gives a {type(function).__name__} for a function."
             remedy = "Its author must return a list of ExpressionFunction."
             problems.append(_problem(distribution, "function", cause, remedy))
-        elif not (function.name.isidentifier() and function.name.isascii()):
+        elif not _is_name(function.name):
             cause = f"The name of its function {function.name!r} cannot be written in an expression."
             remedy = "Its author must use letters, digits and _ alone."
             problems.append(_problem(distribution, "name", cause, remedy))
+        elif (fault := hooks.guarded(distribution, f"Its function {function.name!r}", partial(_fault, function))) != "":
+            if fault is not None:
+                cause = f"Its function {function.name!r} {fault}."
+                remedy = "Its author must declare it as ExpressionFunction says."
+                problems.append(_problem(distribution, "function", cause, remedy))
         elif function.name in owners:
             cause = f"Its function {function.name!r} is not used: {owners[function.name]} has one of that name."
             remedy = "Its author must choose another name."
@@ -126,6 +135,26 @@ def collect_functions(hooks: Hooks) -> tuple[dict[str, ExpressionFunction], list
             functions[function.name] = function
             owners[function.name] = distribution
     return functions, problems
+
+
+def _is_name(name: object) -> bool:
+    return isinstance(name, str) and name.isidentifier() and name.isascii()
+
+
+def _fault(function: Any) -> str:
+    """What is wrong with the declaration, as the rest of a sentence; nothing mostly. It is a stranger's."""
+    arguments = function.arguments
+    for field in ("function", "size", "steps"):
+        given = getattr(function, field)
+        if not (callable(given) or (given is None and field != "function")):
+            return f"has a `{field}` that cannot be called"
+    if not isinstance(arguments, tuple | list) or not all(isinstance(types, tuple | list) for types in arguments):
+        return 'has `arguments` that are no tuples of types, one for each: (("string",), ("number", "null"))'
+    if unknown := [kind for types in arguments for kind in types if kind not in _TYPES]:
+        return f"has an argument of the type {unknown[0]!r}; the types are {', '.join(_TYPES)}"
+    if not (isinstance(function.optional, int) and 0 <= function.optional <= len(arguments)):
+        return f"says that {function.optional!r} of its {len(arguments)} arguments may be left out"
+    return ""
 
 
 def _problem(distribution: str, fault: str, cause: str, remedy: str) -> PackProblem:

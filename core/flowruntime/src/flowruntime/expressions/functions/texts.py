@@ -14,6 +14,11 @@ __all__ = ["FUNCTIONS"]
 _LONGEST_CHANGE: Final = 3
 #: What from_json reads at most.
 _MOST_JSON: Final = 1024 * 1024
+#: New values that count as one step: a text of 1 MiB can be cut to pieces, or read, once in an evaluation.
+_PIECES_PER_STEP: Final = 16
+_PARTS_PER_STEP: Final = 12
+#: What reading the shortest JSON text counts.
+_STEPS_TO_READ: Final = 4
 
 
 def _split(text: str, separator: str) -> list[str]:
@@ -38,6 +43,11 @@ def _cased_length(text: str) -> int:
     return len(text) if text.isascii() else len(text) * _LONGEST_CHANGE
 
 
+def _parts(text: str) -> int:
+    """How many values there are in a JSON text at most."""
+    return 1 + sum(map(text.count, "[{,"))
+
+
 def _from_json(text: str) -> Value:
     parsed = read_json(text, max_bytes=_MOST_JSON)
     if parsed.problems:
@@ -53,6 +63,7 @@ FUNCTIONS: Final = (
         function=_split,
         arguments=(("string",), ("string",)),
         size=_pieces,
+        steps=lambda text, separator: _pieces(text, separator) // _PIECES_PER_STEP,
         description="The parts of a text between separators; an empty separator gives its characters.",
     ),
     ExpressionFunction(
@@ -86,6 +97,8 @@ FUNCTIONS: Final = (
         name="from_json",
         function=_from_json,
         arguments=(("string",),),
+        size=_parts,
+        steps=lambda text: _STEPS_TO_READ + _parts(text) // _PARTS_PER_STEP,
         description="The value that a text of strict JSON holds.",
     ),
 )
