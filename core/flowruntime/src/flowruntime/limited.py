@@ -1,12 +1,13 @@
-"""Runs foreign code for a limited time: on a thread of its own, which is given up when the time is over."""
+"""Runs foreign code within bounds: for a limited time, on a thread that is given up after it, and without stdout."""
 
 from __future__ import annotations
 
+import sys
 import threading
 from collections.abc import Callable
-from typing import Generic, TypeVar
+from typing import Final, Generic, TextIO, TypeVar
 
-__all__ = ["Limited", "TookTooLong", "run_limited"]
+__all__ = ["QUIET", "Limited", "TookTooLong", "run_limited"]
 
 T = TypeVar("T")
 
@@ -46,6 +47,10 @@ class Limited(Generic[T]):
     def _run(self) -> None:
         try:
             self._given.append(self._action())
+        except KeyboardInterrupt as error:  # no Ctrl-C: Python raises those on the main thread
+            made = RuntimeError("it raised KeyboardInterrupt")
+            made.__cause__ = error
+            self._raised.append(made)
         except BaseException as error:  # noqa: BLE001 - handed over to whoever waits, SystemExit too
             self._raised.append(error)
 
@@ -59,3 +64,31 @@ def run_limited(action: Callable[[], T], *, limit_seconds: float) -> T:
     2
     """
     return Limited(action).result(limit_seconds)
+
+
+class _Quiet:
+    """Sends to stderr what is printed meanwhile: stdout may be read by a machine.
+
+    `contextlib.redirect_stdout` would leave it there when two threads begin and end in the same order.
+    """
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._users = 0
+        self._stdout: TextIO = sys.stdout
+
+    def __enter__(self) -> None:
+        with self._lock:
+            if not self._users:
+                self._stdout, sys.stdout = sys.stdout, sys.stderr
+            self._users += 1
+
+    def __exit__(self, *_: object) -> None:
+        with self._lock:
+            self._users -= 1
+            if not self._users:
+                sys.stdout = self._stdout
+
+
+#: `with QUIET:` surrounds what strangers do.
+QUIET: Final = _Quiet()

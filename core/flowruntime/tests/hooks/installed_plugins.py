@@ -8,7 +8,10 @@ from flowruntime import Runtime
 from flowruntime.hooks import Hooks, load_hooks
 from flowruntime.registry import PackSettings, Registry
 
-__all__ = ["Plugins", "codes"]
+__all__ = ["GIVEN_UP_SECONDS", "Plugins", "codes"]
+
+#: A limit for plugins of which one hangs. The others must keep it, also while the machine is busy with other things.
+GIVEN_UP_SECONDS = 3.0
 
 HEAD = """
 import asyncio, contextlib, contextvars, threading

@@ -13,6 +13,7 @@ from flowcore.events import NodeWaiting, NodeWoken, WorkflowResumed
 from flowcore.executions import ExecutionResult
 from flowruntime import Runtime
 from flowruntime.authoring import Context, FatalNodeError, Node, Port, RetryableNodeError, Wait, node
+from flowruntime.secrets import Net
 
 from core.flowruntime.tests.hooks.installed_plugins import Plugins, codes
 
@@ -42,7 +43,16 @@ async def around_attempt():
     yield
     threading.flow_seen.append('out')
 """
-BAD = "@hookimpl\n@contextlib.asynccontextmanager\nasync def around_attempt(ctx):\n    {}\n"
+BAD = """
+class Untold(Exception):
+    def __str__(self):
+        raise ValueError
+
+@hookimpl
+@contextlib.asynccontextmanager
+async def around_attempt(ctx):
+    {}
+"""
 
 
 @pytest.fixture
@@ -256,6 +266,8 @@ async def test_a_cancelled_execution_cancels_the_attempt_inside(plugins: Plugins
         ("await asyncio.sleep(60)\n    yield", "hooks.hung"),
         ("yield\n    await asyncio.sleep(60)", "hooks.hung"),
         ("if False: yield", "hooks.call"),
+        ("raise Untold\n    yield", "hooks.call"),
+        ("yield\n    raise Untold", "hooks.call"),
         ("yield", None),
     ],
 )
@@ -296,6 +308,31 @@ async def test_a_wrapper_cannot_swallow_or_replace_the_nodes_own_error(plugins: 
         "test.broken",
         "It does not work.",
     )
+
+
+@pytest.mark.parametrize(
+    "around", ["async with asyncio.timeout(0)", "with anyio.move_on_after(0)", "with anyio.fail_after(0)"]
+)
+async def test_a_wrapper_that_cancels_attempts_is_told_of(plugins: Plugins, around: str) -> None:
+    plugins.add("acme", "import anyio\n" + BAD.format(f"{around}: yield"))
+    runtime = plugins.runtime(NODES)
+    result = await run(runtime, "busy")
+    assert result.status == "failed"
+    assert ("acme", "hooks.wrapper") in codes(runtime)
+    assert any("cancels attempts" in problem.message for problem in runtime.registry.problems)
+
+
+async def test_what_a_wrapper_raises_is_told_without_the_secrets_that_it_saw(
+    plugins: Plugins, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setenv("FLOW_SECRET_TOKEN", "hunter2-canary")
+    plugins.add("acme", BAD.format("raise ValueError(ctx.secrets['TOKEN'].reveal())\n    yield"))
+    runtime = plugins.runtime(NODES)
+    await run(runtime, "inline")
+    [problem] = runtime.registry.problems
+    assert "raised ValueError: ***." in problem.message
+    assert "***" in caplog.text
+    assert "hunter2" not in caplog.text
 
 
 @pytest.mark.parametrize("given", ["3", "contextlib.nullcontext", "asyncio.sleep(0)", "open"])
@@ -343,7 +380,7 @@ async def test_a_cancellation_while_wrappers_are_left_still_leaves_all_of_them(p
 
         return lambda **_: around()
 
-    wrappers = AttemptWrappers(plugins.load())
+    wrappers = AttemptWrappers(plugins.load(), Net())
     wrappers._callers = {"a": wrapper("a"), "b": wrapper("b")}
 
     async def attempt() -> int:

@@ -5,10 +5,12 @@ import sys
 from pathlib import Path
 
 import pytest
+from flowruntime.hooks import find_points
 from flowruntime.registry import PackSettings, Registry
 from flowruntime.registry.dynamic import make_types
+from flowruntime.registry.hook_trial import try_plugins
 
-from core.flowruntime.tests.hooks.installed_plugins import Plugins, codes
+from core.flowruntime.tests.hooks.installed_plugins import GIVEN_UP_SECONDS, Plugins, codes
 from core.flowruntime.tests.registry.installed_packs import Site
 
 TABLES = """
@@ -128,7 +130,7 @@ def test_a_plugin_that_fails_is_recorded_and_the_others_make_their_types(
 def test_a_hook_that_hangs_is_given_up(plugins: Plugins) -> None:
     plugins.add("a-bad", specs("threading.Event().wait()"), point="bad")
     plugins.add("b-good", TABLES, point="acme")
-    hooks = plugins.load(limit_seconds=0.2)
+    hooks = plugins.load(limit_seconds=GIVEN_UP_SECONDS)
     assert codes(hooks) == []
     assert [name for name, _ in hooks.each("node_specs")] == ["b-good", "b-good"]
     assert codes(hooks) == [("a-bad", "hooks.hung")]
@@ -183,3 +185,53 @@ def test_what_may_not_load_is_not_imported(plugins: Plugins) -> None:
     assert (ids(denied), codes(denied), denied.has_plugins) == ([], [], False)
     allowed = plugins.registry()
     assert (ids(allowed), codes(allowed), allowed.has_plugins) == ([], [("flow-acme", "hooks.import")], True)
+
+
+@pytest.mark.parametrize(
+    ("source", "ended"),
+    [
+        ("import os; os._exit(0)", "exit status 0"),
+        ("import os; os._exit(3)", "exit status 3"),
+        ("import os, signal; os.kill(os.getpid(), signal.SIGSEGV)", "signal 11"),
+        (specs("import os; os._exit(0)"), "exit status 0"),
+        ("@hookimpl\ndef expression_functions():\n    import os\n    os._exit(0)\n", "exit status 0"),
+    ],
+)
+def test_a_plugin_that_ends_the_process_is_left_out_and_the_others_make_their_types(
+    plugins: Plugins, source: str, ended: str
+) -> None:
+    Site(plugins.folder).add_pack("good", "act")
+    plugins.add("a-bad", source, point="bad")
+    plugins.add("b-worse", source, point="worse")
+    plugins.add("flow-acme", TABLES, point="acme")
+    registry = plugins.registry()
+    assert ids(registry) == ["acme.books", "acme.people", "good.act"]
+    assert codes(registry) == [("a-bad", "hooks.died"), ("b-worse", "hooks.died")]
+    assert all(ended in problem.message and 'deny = ["' in problem.remedy for problem in registry.problems)
+    assert "hooks.died" in registry.explain_missing("bad.act")
+
+
+def test_a_plugin_that_blocks_every_thread_is_left_out(plugins: Plugins) -> None:
+    plugins.add("a-bad", specs("import re; re.match('(a*)*b', 'a' * 64)"), point="bad")
+    plugins.add("flow-acme", TABLES, point="acme")
+    points = find_points([str(plugins.folder)], lambda _distribution: True)
+    failed = try_plugins(points, search_path=[str(plugins.folder)], limit_seconds=2)
+    assert [(point.distribution, problem.code) for point, problem in failed.items()] == [("a-bad", "hooks.hung")]
+
+
+def test_plugins_are_tried_once_and_again_when_edited_sources_changed(plugins: Plugins, tmp_path: Path) -> None:
+    plugins.add("flow-acme", TABLES, point="acme")
+    (module,) = plugins.folder.glob("*.py")
+    sources = tmp_path / "sources"
+    sources.mkdir()
+    edited = module.rename(sources / module.name)
+    path, tries = [str(plugins.folder), str(sources)], tmp_path / "tries"
+    edited.write_text(f"open({str(tries)!r}, 'a').write('x')\n{edited.read_text()}")
+
+    def look() -> Registry:
+        return Registry.discover(search_path=path, settings=PackSettings(), cache_dir=tmp_path / "cache")
+
+    assert (look().problems, look().problems) == ((), ())
+    assert tries.read_text() == "x"
+    edited.write_text("import os; os._exit(1)  # another size")
+    assert codes(look()) == codes(look()) == [("flow-acme", "hooks.died")]

@@ -13,7 +13,7 @@ from flowruntime import Runtime
 from flowruntime.authoring import Context, node
 from flowruntime.hooks.observing import Observers
 
-from core.flowruntime.tests.hooks.installed_plugins import Plugins, codes
+from core.flowruntime.tests.hooks.installed_plugins import GIVEN_UP_SECONDS, Plugins, codes
 
 #: Puts what it is told into a list that the test finds in the module `threading`, which all share.
 OBSERVER = """
@@ -120,7 +120,14 @@ async def test_an_event_is_told_after_it_is_durable(
     assert (lost, codes(runtime)) == ([], [])
 
 
-@pytest.mark.parametrize("fault", ["raise RuntimeError('no')", "raise SystemExit(3)"])
+@pytest.mark.parametrize(
+    "fault",
+    [
+        "raise RuntimeError('no')",
+        "raise SystemExit(3)",
+        "raise type('Untold', (Exception,), {'__str__': lambda self: 1 / 0})",
+    ],
+)
 async def test_an_observer_that_raises_is_reported_once_and_harms_nobody(
     plugins: Plugins, told: Told, db: str, fault: str, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -145,7 +152,7 @@ async def test_an_observer_that_hangs_holds_up_neither_executions_nor_others(
     runtime = plugins.runtime(NODES, db=db)
     hooks = runtime.registry.hooks
     assert hooks is not None
-    hooks.limit_seconds = 0.2
+    hooks.limit_seconds = GIVEN_UP_SECONDS
     async with runtime:
         assert (await runtime.run(DOCUMENT)).status == "succeeded"
     assert type(told[-1][1][-1]).__name__ == "WorkflowCompleted"

@@ -2,11 +2,12 @@
 
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
 import pytest
 from flowruntime.expressions.functions.known import collect_functions
-from flowruntime.hooks import ExpressionFunction, load_hooks
+from flowruntime.hooks import ExpressionFunction, Hooks, load_hooks
 
 from core.flowruntime.tests.hooks.installed_plugins import Plugins, codes
 
@@ -14,6 +15,17 @@ GOOD = """
 @hookimpl
 def expression_functions():
     return [ExpressionFunction(name={name!r}, function=lambda text: text + '!', arguments=(('string',),))]
+"""
+#: An exception that cannot be told.
+UNTOLD = "class Untold(Exception):\n    def __str__(self):\n        raise RuntimeError('no text')\n\n"
+NAMED = "@hookimpl(specname='expression_functions')\ndef of_acme"
+#: Prints while the other one is asked too, and is not done before that has begun.
+MEETING = """
+@hookimpl
+def observers():
+    threading.flow_begun[{mine}].set()
+    threading.flow_begun[{other}].wait(10)
+    print('printed')
 """
 
 
@@ -36,6 +48,13 @@ def test_a_plugin_is_registered_under_its_distribution_and_asked(plugins: Plugin
         ("@hookimpl\ndef expression_functions():\n    raise SystemExit(3)\n", "hooks.call"),
         ("@hookimpl\ndef expression_functions(wrong):\n    return []\n", "hooks.register"),
         ("@hookimpl\ndef expresion_functions():\n    return []\n", "hooks.unknown"),
+        ("raise KeyboardInterrupt", "hooks.import"),
+        ("@hookimpl\ndef expression_functions():\n    raise KeyboardInterrupt\n", "hooks.call"),
+        (UNTOLD + "raise Untold", "hooks.import"),
+        (UNTOLD + "@hookimpl\ndef expression_functions():\n    raise Untold\n", "hooks.call"),
+        (UNTOLD + "def __dir__():\n    raise Untold\n", "hooks.register"),
+        ("@hookimpl(wrapper=True)\ndef expression_functions():\n    return (yield)\n", "hooks.register"),
+        ("@hookimpl(hookwrapper=True)\ndef expression_functions():\n    yield\n", "hooks.register"),
     ],
 )
 def test_a_plugin_that_fails_is_recorded_and_keeps_no_other_out(plugins: Plugins, source: str, code: str) -> None:
@@ -47,6 +66,45 @@ def test_a_plugin_that_fails_is_recorded_and_keeps_no_other_out(plugins: Plugins
     assert list(functions) == ["shout"]
     assert sorted(codes(hooks)) == [("a-bad", code), ("c-bad", code)]
     assert all(problem.message.endswith(".") and problem.remedy for problem in hooks.problems)
+
+
+def test_an_attribute_that_hangs_while_hooks_are_looked_for_is_given_up(plugins: Plugins) -> None:
+    plugins.add("a-bad", "def __dir__():\n    threading.Event().wait()\n")
+    plugins.add("b-good", GOOD.format(name="shout"))
+    hooks = plugins.load(limit_seconds=0.5)
+    assert (list(collect_functions(hooks)[0]), codes(hooks)) == (["shout"], [("a-bad", "hooks.hung")])
+
+
+def test_a_hook_may_have_another_name_and_be_one_of_a_later_version(plugins: Plugins) -> None:
+    named = GOOD.format(name="shout").replace("@hookimpl\ndef expression_functions", NAMED)
+    plugins.add("acme", named + "@hookimpl(optionalhook=True)\ndef of_tomorrow():\n    pass\n")
+    hooks = plugins.load()
+    assert (list(collect_functions(hooks)[0]), codes(hooks)) == (["shout"], [])
+
+
+def test_of_a_long_text_the_beginning_is_told(plugins: Plugins) -> None:
+    plugins.add("acme", "raise ValueError('x' * 1_000_000)")
+    [problem] = plugins.load().problems
+    assert len(problem.message) < 2000
+
+
+def test_stdout_is_the_same_after_two_threads_have_asked_plugins(
+    plugins: Plugins, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    begun = [threading.Event(), threading.Event()]
+    monkeypatch.setattr(threading, "flow_begun", begun, raising=False)
+    plugins.add("a-first", MEETING.format(mine=0, other=1))
+    plugins.add("b-second", MEETING.format(mine=1, other=0))
+    points = [plugins.load().points[name] for name in ("a-first", "b-second")]
+    asking = [threading.Thread(target=Hooks([point]).call, args=("observers",)) for point in points]
+    before = sys.stdout
+    for thread in asking:
+        thread.start()
+    for thread in asking:
+        thread.join()
+    assert sys.stdout is before
+    told = capsys.readouterr()
+    assert (told.out, told.err.count("printed")) == ("", 2)
 
 
 def test_names_that_jmespath_or_flownodes_or_an_earlier_plugin_has_are_refused(plugins: Plugins) -> None:
@@ -61,7 +119,21 @@ def test_names_that_jmespath_or_flownodes_or_an_earlier_plugin_has_are_refused(p
     assert "has one of that name" in message
 
 
-@pytest.mark.parametrize("given", ["[3]", "3", "[ExpressionFunction(name='no-name', function=len)]"])
+@pytest.mark.parametrize(
+    "given",
+    [
+        "[3]",
+        "3",
+        "[ExpressionFunction(name='no-name', function=len)]",
+        "[ExpressionFunction(name=3, function=len)]",
+        "[ExpressionFunction(name='f', function=3)]",
+        "[ExpressionFunction(name='f', function=len, size=3)]",
+        "[ExpressionFunction(name='f', function=len, arguments=None)]",
+        "[ExpressionFunction(name='f', function=len, arguments=('string',))]",
+        "[ExpressionFunction(name='f', function=len, arguments=(('text',),))]",
+        "[ExpressionFunction(name='f', function=len, arguments=(('string',),), optional=2)]",
+    ],
+)
 def test_what_is_no_function_is_refused(plugins: Plugins, given: str) -> None:
     plugins.add("acme", f"@hookimpl\ndef expression_functions():\n    return {given}\n")
     functions, problems = collect_functions(plugins.load())
@@ -99,6 +171,18 @@ def evaluate(text: str, folder: Path, before: str = "") -> subprocess.CompletedP
     return subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
 
 
+def outcome(text: str, folder: Path) -> str:
+    """The value of an expression in a fresh process with the folder on its path, or why it failed."""
+    code = (
+        f"import sys; sys.path.insert(0, {str(folder)!r})\n"
+        "from flowcore.errors import NodeError\n"
+        "from flowruntime.expressions import compile_expression\n"
+        f"try: print(compile_expression({text!r}, None)({{}}))\n"
+        "except NodeError as error: print(error.message.partition(': ')[2])\n"
+    )
+    return subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
+
+
 def test_an_installed_plugin_adds_a_function_to_expressions(plugins: Plugins) -> None:
     plugins.add("acme", GOOD.format(name="shout"))
     assert evaluate("shout('hey')", plugins.folder).stdout.splitlines()[0] == "hey!"
@@ -119,6 +203,44 @@ def test_what_a_function_raises_fails_the_expression_and_shows_no_value(plugins:
     last = ended.stderr.splitlines()[-1]
     assert "failed at column 0: whole() raised ValueError." in last
     assert "invalid literal" not in ended.stderr
+
+
+@pytest.mark.parametrize(
+    ("function", "said"),
+    [
+        ("function=lambda text: sys.exit(text), arguments=(('string',),)", "whole() raised SystemExit"),
+        ("function=lambda text: int(text()), arguments=(('string',),), is_lazy=True", "whole() raised ValueError"),
+        ("function=lambda text: {1, 2}, arguments=(('string',),), is_lazy=True", "whole() gives what is no value"),
+        ("function=len, size=lambda text: int(text), arguments=(('string',),)", "whole() raised ValueError"),
+        ("function=lambda text: text(), arguments=(('string',),), is_lazy=True", "hunter2"),
+        ("function=lambda text: text() and 'hunter2', arguments=((),), is_lazy=True", "hunter2"),
+    ],
+)
+def test_whatever_a_function_does_fails_the_expression_alone(plugins: Plugins, function: str, said: str) -> None:
+    given = f"[ExpressionFunction(name='whole', {function})]"
+    plugins.add("acme", f"import sys\n@hookimpl\ndef expression_functions():\n    return {given}\n")
+    told = outcome("whole('hunter2')", plugins.folder)
+    assert told.startswith(said)
+    assert told.count("hunter2") == said.count("hunter2")
+
+
+def test_what_an_argument_of_a_lazy_function_raises_is_told_as_its_own(plugins: Plugins) -> None:
+    lazy = "[ExpressionFunction(name='later', function=lambda value: value(), arguments=((),), is_lazy=True)]"
+    plugins.add("acme", f"@hookimpl\ndef expression_functions():\n    return {lazy}\n")
+    assert outcome("later(abs('x'))", plugins.folder).startswith("abs() takes number, and got string")
+
+
+def test_functions_that_are_refused_are_problems_that_the_registry_tells(plugins: Plugins) -> None:
+    plugins.add("acme", GOOD.format(name="trim"))
+    code = (
+        f"import sys; sys.path.insert(0, {str(plugins.folder)!r})\n"
+        "from flowruntime.registry import Registry\n"
+        "from flowruntime.expressions.functions import known_functions\n"
+        "registry = Registry.discover(cache_dir=None); registry.hooks; known_functions()\n"
+        "print([problem.code for problem in registry.problems if problem.pack == 'acme'])\n"
+    )
+    ended = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert ended.stdout.strip() == "['hooks.conflict']"
 
 
 def test_plugins_are_looked_for_only_when_a_function_is_unknown(plugins: Plugins) -> None:

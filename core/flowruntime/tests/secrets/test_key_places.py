@@ -5,7 +5,6 @@ import stat
 import sys
 from base64 import b64encode
 from pathlib import Path
-from types import SimpleNamespace
 
 import pytest
 from flowcore.errors import InstallationError
@@ -49,6 +48,23 @@ def test_a_link_stays_a_link(place: KeyFile, tmp_path: Path) -> None:
     link.write(KEYS[:1])
     assert link.path.is_symlink()
     assert place.read() == link.read() == KEYS[:1]
+
+
+def test_links_in_a_circle_are_no_place_of_keys(tmp_path: Path) -> None:
+    place = KeyFile(tmp_path / "link")
+    place.path.symlink_to(place.path)
+    for act in (place.read, lambda: place.write(KEYS), lambda: place.locked().__enter__()):
+        with pytest.raises(InstallationError, match="cannot be read: Too many levels of symbolic links") as caught:
+            act()
+        assert caught.value.code == "secret.key_unusable"
+
+
+def test_what_a_process_left_that_was_killed_while_it_wrote_keys_is_removed(place: KeyFile) -> None:
+    (place.path.parent / ".secrets-killed").write_text(write_keys(KEYS))
+    (place.path.parent / "other").write_text("")
+    with place.locked():
+        assert {path.name for path in place.path.parent.iterdir()} == {place.path.name, "other"}
+    assert place.read() == KEYS
 
 
 @pytest.mark.parametrize("mode", [0o640, 0o604, 0o620, 0o644, 0o660])
@@ -108,31 +124,11 @@ def test_the_environment_gives_keys_and_takes_none(monkeypatch: pytest.MonkeyPat
         KeyEnvironment().write(KEYS)
 
 
-def test_a_keyring_keeps_keys(monkeypatch: pytest.MonkeyPatch) -> None:
-    kept: dict[tuple[str, str], str] = {}
-    library = SimpleNamespace(
-        get_password=lambda service, entry: kept.get((service, entry)),
-        set_password=lambda service, entry, text: kept.update({(service, entry): text}),
-    )
-    monkeypatch.setitem(sys.modules, "keyring", library)
-    assert KeyringEntry().read() == ()
-    KeyringEntry().write(KEYS)
-    assert KeyringEntry().read() == KEYS
-
-
-def test_a_keyring_that_is_locked_or_missing_is_an_error_with_another_way(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_keyring_needs_its_library(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "keyring", None)
     with pytest.raises(InstallationError, match="is not installed") as caught:
-        KeyringEntry().read()
+        KeyringEntry(tmp_path).read()
     assert caught.value.code == "secret.no_keyring"
-
-    def locked(*_: str) -> None:
-        raise RuntimeError("locked")
-
-    monkeypatch.setitem(sys.modules, "keyring", SimpleNamespace(get_password=locked, set_password=locked))
-    for act in (KeyringEntry().read, lambda: KeyringEntry().write(KEYS)):
-        with pytest.raises(InstallationError, match=r"cannot be used \(RuntimeError\)"):
-            act()
 
 
 def chosen(settings: Path | None = None) -> str:

@@ -1,5 +1,6 @@
 """Where nodes look secrets up: places in order, and what becomes of places that fail."""
 
+import asyncio
 import pickle
 import threading
 from collections.abc import Iterable, Iterator
@@ -155,6 +156,22 @@ def test_a_place_in_time_answers_as_if_it_were_not_limited() -> None:
     assert (limited.name, limited.get("A"), limited.get("B"), limited.names()) == ("vault", "1", None, ["A"])
     with pytest.raises(RetryableNodeError, match="raised KeyError"):
         of(LimitedProvider(Broken(KeyError("hunter2")), "acme-vault"))["A"]
+
+
+@pytest.mark.parametrize("raised", [SystemExit, KeyboardInterrupt, GeneratorExit, asyncio.CancelledError])
+def test_what_a_place_raises_ends_nothing_but_its_answer(raised: type[BaseException]) -> None:
+    class Ending(Place):
+        def get(self, name: str) -> Any:
+            raise raised("hunter2-hunter2")
+
+    with pytest.raises(RetryableNodeError, match="'vault' raised RuntimeError") as caught:
+        of(LimitedProvider(Ending("vault", {}), "acme-vault"))["A"]
+    assert "hunter2" not in str(caught.value)
+
+
+def test_names_that_are_no_texts_are_left_out() -> None:
+    names: dict[Any, str] = {"A": "1", 3: "2", None: "3"}
+    assert LimitedProvider(Place("vault", names), "acme-vault").names() == ["A"]
 
 
 def test_threads_may_ask_at_the_same_time() -> None:

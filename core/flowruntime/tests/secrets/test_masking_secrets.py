@@ -1,5 +1,6 @@
 """The net: revealed secrets are masked in texts, in the forms in which programs write them."""
 
+import html
 import json
 import re
 import threading
@@ -38,6 +39,12 @@ def net_with(*texts: str) -> Net:
         b64encode(CANARY.encode()).decode(),
         b64encode(CANARY.encode()).decode().rstrip("="),
         urlsafe_b64encode(CANARY.encode()).decode(),
+        repr(CANARY.encode())[2:-1],
+        json.dumps(CANARY)[1:-1].replace("/", "\\/"),
+        json.dumps(CANARY, ensure_ascii=False)[1:-1].replace("&", "\\u0026").replace(">", "\\u003e"),
+        html.escape(CANARY),
+        html.escape(CANARY).replace("&#x27;", "&#39;"),
+        html.escape(CANARY, quote=False),
     ],
 )
 def test_a_secret_is_masked_however_it_is_written(written: str) -> None:
@@ -78,6 +85,19 @@ def test_lines_of_a_key_are_masked_one_by_one_and_what_all_keys_have_stays() -> 
     net = net_with(key)
     assert net.mask("line 2: MIIEvQIBADANBg") == "line 2: ***"
     assert net.mask("no -----END PRIVATE KEY----- found") == "no -----END PRIVATE KEY----- found"
+
+
+def test_the_password_of_a_url_is_masked_by_itself_too() -> None:
+    net = net_with("postgresql://ada:p%40ssw0rd@db.example.org/sales")
+    assert (
+        net.mask("as ada with p@ssw0rd or p%40ssw0rd at db.example.org") == "as ada with *** or *** at db.example.org"
+    )
+    assert net_with("http://[half").mask("http://[half, half") == "***, half"
+
+
+def test_of_very_many_lines_the_first_are_looked_for() -> None:
+    net = net_with("\n".join(f"line-{number:04}" for number in range(5000)))
+    assert net.mask("line-0000 line-0099 line-0100 line-4999") == "*** *** line-0100 line-4999"
 
 
 def test_short_texts_are_left_alone() -> None:

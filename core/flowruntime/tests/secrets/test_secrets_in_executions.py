@@ -42,7 +42,7 @@ def tell(ctx: Context, *, token: Secret) -> None:
     ctx.events.progress(50, f"progress {text}")
     ctx.events.stdout_line(f"stdout {text}")
     ctx.events.stderr_line(f"stderr {text}")
-    raise RetryableNodeError(f"error {text}", code="test.told", remedy=f"remedy {text}", details={"in": [text]})
+    raise RetryableNodeError(f"error {text}", code=f"test.{text}", remedy=f"remedy {text}", details={"in": [text]})
 
 
 class Client(Node):
@@ -139,7 +139,7 @@ class Vault:
 async def test_the_providers_of_plugins_are_asked_before_the_database(
     url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(secret_places, "plugin_secrets", lambda: [LimitedProvider(Vault(), "acme-vault")])
+    monkeypatch.setattr(secret_places, "plugin_secrets", lambda _registry: [LimitedProvider(Vault(), "acme-vault")])
     keep(url, tmp_path, TOKEN=CANARY, OTHER="123")
     document = workflow({name: {"node_type": "take", "config": {"name": name}} for name in ("TOKEN", "OTHER")})
     result, _ = await outcome(url, document)
@@ -168,6 +168,15 @@ async def test_a_missing_secret_and_a_missing_key_end_the_attempt_and_say_what_t
         assert result.error is not None
         assert result.error["code"] == "secret.key_missing"
         assert not result.error["retryable"]
+
+
+async def test_a_missing_key_is_told_from_inside_an_expression_too(url: str, tmp_path: Path) -> None:
+    keep(url, tmp_path, TOKEN=CANARY)
+    (tmp_path / "secrets.key").unlink()
+    config = {"text": "${{ length(secrets.TOKEN) }}"}
+    result, _ = await outcome(url, workflow({"a": {"node_type": "take", "config": config}}))
+    assert result.error is not None
+    assert result.error["code"] == "secret.key_missing"
 
 
 def loads_of_keys(monkeypatch: pytest.MonkeyPatch) -> list[str]:
@@ -214,7 +223,7 @@ async def test_what_a_node_tells_of_a_secret_is_masked(place: str) -> None:
     assert CANARY not in told
     assert result.error is not None
     assert (result.error["message"], result.error["remedy"]) == ("error ***", "remedy ***")
-    assert result.error["details"] == {"in": ["***"]}
+    assert (result.error["code"], result.error["details"]) == ("test.***", {"in": ["***"]})
     for word in ("info", "warning", "progress", "stdout", "stderr"):
         assert told.count(f"{word} ***") == 2, "in both attempts"
 

@@ -14,6 +14,7 @@ from flowcore.contracts import SecretStore
 from flowcore.errors import NodeError
 from flowcore.events import timestamp_text
 from flowcore.values import write_json
+from flowruntime.registry import Registry
 from flowruntime.runtime import key_place, plugin_secrets
 from flowruntime.secrets import EnvironmentSecrets, is_secret_name
 from flowruntime.secrets.keeping import SecretKeeper
@@ -30,6 +31,8 @@ from flowcli.usage import UsageError
 __all__ = ["add_arguments", "run"]
 
 _MAX_BYTES: Final = 64 * 1024
+#: A terminal gives no more of a line, and drops the rest without a word.
+_TERMINAL_BYTES: Final = 4095
 _NAMED: Final = frozenset({"set", "remove"})
 
 
@@ -115,17 +118,23 @@ def _read_text(arguments: argparse.Namespace) -> str:
             text = getpass.getpass(f"{arguments.words[0]}: ", stream=None)
         except EOFError:
             text = ""
+        content = text.encode(errors="surrogateescape")
+        if len(content) >= _TERMINAL_BYTES or text.startswith("-----BEGIN "):
+            raise UsageError(
+                "The secret is longer than the one line that a terminal gives.",
+                code="secret.too_long",
+                remedy="Give it through stdin or --from-file FILE.",
+            )
     else:
         content = read_source(STDIN if source is None else source, what="secret", max_bytes=_MAX_BYTES)
-        try:
-            text = content.decode()
-        except UnicodeDecodeError:
-            raise UsageError(
-                "The secret is no text in UTF-8.",
-                code="secret.not_text",
-                remedy="Encode it, for example with base64, and have the workflow's node decode it.",
-            ) from None
-        text = _without_line_end(text)
+    try:
+        text = _without_line_end(content.decode())
+    except UnicodeDecodeError:
+        raise UsageError(
+            "The secret is no text in UTF-8.",
+            code="secret.not_text",
+            remedy="Encode it, for example with base64, and have the workflow's node decode it.",
+        ) from None
     if not text:
         raise UsageError("The secret is empty.", code="secret.empty", remedy="Give a text.")
     return text
@@ -139,7 +148,7 @@ def _without_line_end(text: str) -> str:
 
 def _list(arguments: argparse.Namespace) -> dict[str, Any]:
     found: list[dict[str, Any]] = [{"name": name, "from": "environment"} for name in EnvironmentSecrets().names()]
-    for provider in plugin_secrets():
+    for provider in plugin_secrets(Registry.discover()):
         try:
             found += [{"name": name, "from": provider.name} for name in provider.names()]
         except NodeError as error:

@@ -13,7 +13,7 @@ from typing import Final
 from flowcore.contracts import Observer
 from flowcore.events import Event, ExecutionId
 
-from flowruntime.hooks.plugins import Hooks
+from flowruntime.hooks.plugins import Hooks, named
 
 __all__ = ["MAX_BEHIND", "Observers", "collect_observers"]
 
@@ -116,7 +116,7 @@ class _Told:
             try:
                 self._observer.observe(execution_id, events)
             except BaseException as error:  # noqa: BLE001 - the guard: foreign code may raise anything, SystemExit too
-                message = f"Its observer raised {type(error).__name__}: {error}."
+                message = f"Its observer raised {named(error)}."
                 self._hooks.report(self._name, "call", message, about="observer")
             with self._arrived:
                 self._behind -= len(events)

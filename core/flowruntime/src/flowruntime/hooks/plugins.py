@@ -6,11 +6,9 @@ what goes wrong becomes a record.
 
 from __future__ import annotations
 
-import contextlib
 import functools
 import importlib
 import logging
-import sys
 from collections.abc import Callable, Iterable
 from typing import Any, Final, TypeVar
 
@@ -19,14 +17,16 @@ from flowcore.packs import PackProblem
 
 from flowruntime.hooks import specs
 from flowruntime.hooks.points import PluginPoint
-from flowruntime.limited import TookTooLong, run_limited
+from flowruntime.limited import QUIET, TookTooLong, run_limited
 
-__all__ = ["HOOK_SECONDS", "Hooks"]
+__all__ = ["HOOK_SECONDS", "Hooks", "named"]
 
 T = TypeVar("T")
 
 #: How long the import of a plugin, and each of its hooks, may take.
 HOOK_SECONDS: Final = 10.0
+#: Of the text of what a plugin raises.
+_MAX_TEXT: Final = 1000
 
 _log = logging.getLogger("flowruntime")
 
@@ -67,24 +67,28 @@ class Hooks:
 
         return call
 
-    def call(self, hook: str) -> list[tuple[str, Any]]:
-        """What each plugin gives for a hook without parameters, with the plugin's name. Never raises."""
+    def call(self, hook: str, *, is_private: bool = False) -> list[tuple[str, Any]]:
+        """What each plugin gives for a hook without parameters, with the plugin's name. Never raises.
+
+        Of what a hook raises that `is_private` the record has no text.
+        """
         answers: list[tuple[str, Any]] = []
         for name in self.implementing(hook):
-            given = self.guarded(name, f"Its hook {hook!r}", self.caller(name, hook))
+            given = self.guarded(name, f"Its hook {hook!r}", self.caller(name, hook), is_private=is_private)
             if given is not None:
                 answers.append((name, given))
         return answers
 
-    def each(self, hook: str) -> list[tuple[str, Any]]:
-        """The elements of the lists that plugins give for a hook, each with the plugin's name. Never raises."""
+    def each(self, hook: str, *, is_private: bool = False) -> list[tuple[str, Any]]:
+        """The elements of the lists that plugins give for a hook, each with the plugin's name, as `call` does."""
         found: list[tuple[str, Any]] = []
-        for name, given in self.call(hook):
-            items = self.guarded(name, f"Its hook {hook!r}", functools.partial(_listed, given))
+        for name, given in self.call(hook, is_private=is_private):
+            listed = functools.partial(_listed, given)
+            items = self.guarded(name, f"Its hook {hook!r}", listed, is_private=is_private)
             found += [(name, item) for item in items or ()]
         return found
 
-    def guarded(self, name: str, what: str, action: Callable[[], T]) -> T | None:
+    def guarded(self, name: str, what: str, action: Callable[[], T], *, is_private: bool = False) -> T | None:
         """What an action of a plugin gives; None, and a record, when it raises or hangs. `what` begins its sentence."""
         try:
             return self._run(action)
@@ -93,7 +97,7 @@ class Hooks:
         except TookTooLong as error:
             self.record(name, "hung", f"{what} hangs: {error}.")
         except BaseException as error:  # noqa: BLE001 - the guard: foreign code may raise anything, SystemExit too
-            self.record(name, "call", f"{what} raised {type(error).__name__}: {error}.")
+            self.record(name, "call", f"{what} raised {type(error).__name__ if is_private else named(error)}.")
         return None
 
     def record(self, name: str, fault: str, message: str, remedy: str = "") -> None:
@@ -125,26 +129,51 @@ class Hooks:
             self.record(name, "hung", f"The import of its hooks hangs: {error}.", f"Update {name}, or remove it.")
             return
         except BaseException as error:  # noqa: BLE001 - the guard: foreign code may raise anything, SystemExit too
-            cause = f"Its hooks cannot be imported: {type(error).__name__}: {error}."
+            cause = f"Its hooks cannot be imported: {named(error)}."
             self.record(name, "import", cause, f"Reinstall {name}, or what it needs.")
             return
         try:
-            named = {hook for hook in dir(plugin) if self._manager.parse_hookimpl_opts(plugin, hook) is not None}
-            if unknown := sorted(named - self._hooks):
-                cause = f"It implements the hook {unknown[0]!r}, which this version of Flownodes does not have."
-                self.record(name, "unknown", cause, f"The hooks are: {', '.join(sorted(self._hooks))}.")
-            self._manager.register(plugin, name=name)
+            self._run(functools.partial(self._register, plugin, name))
         except KeyboardInterrupt:
             raise
+        except TookTooLong as error:  # its attributes are looked at
+            self.record(name, "hung", f"Looking for its hooks hangs: {error}.", f"Update {name}, or remove it.")
         except BaseException as error:  # noqa: BLE001 - also what attributes of the plugin raise when they are looked at
-            self.record(name, "register", f"Its hooks do not fit: {error}.", f"Update {name}.")
+            self.record(name, "register", f"Its hooks do not fit: {_text_of(error)}.", f"Update {name}.")
         else:
             self.points[name] = point
 
+    def _register(self, plugin: object, name: str) -> None:
+        for attribute in dir(plugin):
+            options = self._manager.parse_hookimpl_opts(plugin, attribute)
+            if options is None:
+                continue
+            hook = options["specname"] or attribute
+            if options["wrapper"] or options["hookwrapper"]:
+                # It would have nothing to wrap: each plugin is asked by itself.
+                msg = f"{attribute!r} is to wrap what other plugins give for {hook!r}, which hooks here do not do"
+                raise TypeError(msg)
+            if hook not in self._hooks and not options["optionalhook"]:
+                cause = f"It implements the hook {hook!r}, which this version of Flownodes does not have."
+                self.record(name, "unknown", cause, f"The hooks are: {', '.join(sorted(self._hooks))}.")
+        self._manager.register(plugin, name=name)
+
     def _run(self, action: Callable[[], T]) -> T:
-        # Stdout may be read by a machine.
-        with contextlib.redirect_stdout(sys.stderr):
+        with QUIET:
             return run_limited(action, limit_seconds=self.limit_seconds)
+
+
+def named(error: BaseException) -> str:
+    """The kind of exception and its text, whatever the class of a stranger makes of that."""
+    return f"{type(error).__name__}: {_text_of(error)}"
+
+
+def _text_of(error: BaseException) -> str:
+    try:
+        text = str(error)
+    except Exception:  # noqa: BLE001 - an author's class may do anything
+        return "its text could not be made"
+    return text if len(text) <= _MAX_TEXT else f"{text[:_MAX_TEXT]}…"
 
 
 def _load(point: PluginPoint) -> object:

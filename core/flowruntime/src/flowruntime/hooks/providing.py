@@ -14,11 +14,14 @@ _HOOK: Final = "secret_providers"
 
 
 def collect_providers(hooks: Hooks) -> list[LimitedProvider]:
-    """The providers that plugins give, in order. Never raises: what is no provider is a record."""
+    """The providers that plugins give, in order. Never raises: what is no provider is a record.
+
+    Nor does a record show the text of an exception: whoever signs in to a vault has something to hide.
+    """
     found: list[LimitedProvider] = []
-    for name, given in hooks.each(_HOOK):
+    for name, given in hooks.each(_HOOK, is_private=True):
         limited = functools.partial(_limited, given, name, hooks.limit_seconds)
-        provider = hooks.guarded(name, f"A provider of its hook {_HOOK!r}", limited)
+        provider = hooks.guarded(name, f"A provider of its hook {_HOOK!r}", limited, is_private=True)
         if isinstance(provider, LimitedProvider):
             found.append(provider)
         elif provider is not None:

@@ -11,7 +11,8 @@ from typing import Any, Final
 from flowcore.nodes import NodeType
 
 from flowruntime.authoring import Context
-from flowruntime.hooks.plugins import Hooks
+from flowruntime.hooks.plugins import Hooks, named
+from flowruntime.secrets import Net
 
 __all__ = ["AttemptWrappers"]
 
@@ -19,10 +20,14 @@ _HOOK: Final = "around_attempt"
 
 
 class AttemptWrappers:
-    """The plugins that wrap attempts. Used from the loop's thread."""
+    """The plugins that wrap attempts. Used from the loop's thread.
 
-    def __init__(self, hooks: Hooks) -> None:
+    What they raise is told without the secrets in the `net`: they see configs.
+    """
+
+    def __init__(self, hooks: Hooks, net: Net) -> None:
         self._hooks = hooks
+        self._net = net
         self._callers = {name: hooks.caller(name, _HOOK) for name in hooks.implementing(_HOOK)}
 
     def __bool__(self) -> bool:
@@ -74,7 +79,9 @@ class AttemptWrappers:
         """Leave all wrappers, then raise the cancellation that came from outside meanwhile, if one did."""
         kind, trace = (None, None) if error is None else (type(error), error.__traceback__)
         cancelled: asyncio.CancelledError | None = None
+        task = asyncio.current_task()
         for name, manager in reversed(entered):
+            asked = 0 if task is None else task.cancelling()
 
             async def leave(manager: AbstractAsyncContextManager[object] = manager) -> None:
                 await manager.__aexit__(kind, error, trace)
@@ -83,6 +90,10 @@ class AttemptWrappers:
                 await self._guarded(name, leave(), error)
             except asyncio.CancelledError as raised:
                 cancelled = raised
+            if task is not None and task.cancelling() < asked and isinstance(error, asyncio.CancelledError):
+                cause = f"Its hook {_HOOK!r} cancels attempts: their nodes fail."
+                remedy = "Its author must not yield inside a timeout or a task group."
+                self._hooks.report(name, "wrapper", cause, remedy, about="cancelled")
         if error is not None:
             error.__traceback__ = trace  # without the frames of the wrappers
         if cancelled is not None:
@@ -115,7 +126,7 @@ class AttemptWrappers:
                 self._failed(name, raised)
 
     def _failed(self, name: str, raised: BaseException) -> None:
-        message = f"Its hook {_HOOK!r} raised {type(raised).__name__}: {raised}."
+        message = self._net.mask(f"Its hook {_HOOK!r} raised {named(raised)}.")
         self._hooks.report(name, "call", message, about=_HOOK)
 
 

@@ -62,12 +62,15 @@ class SecretKeeper:
                 new = keys[0]
             else:
                 raise _no_key(self._place)
-            changed = [sealed for sealed in self._store.list() if sealed.key_id != new.id]
-            for sealed in changed:
-                self._put(sealed.name, self._reader.open(sealed), new, sealed.updated_us)
+            changed = 0
+            for name in [sealed.name for sealed in self._store.list()]:
+                current = self._store.get(name)  # it may have been removed meanwhile, or set on another machine
+                if current is not None and current.key_id != new.id:
+                    self._put(name, self._reader.open(current), new, current.updated_us)
+                    changed += 1
             if forget and self._place.is_ours:
                 self._place.write((new,))
-        return new.id, len(changed)
+        return new.id, changed
 
     def _put(self, name: str, text: str, key: Key, now_us: int) -> None:
         self._store.put(EncryptedSecret(name=name, ciphertext=seal(name, text, key), key_id=key.id, updated_us=now_us))

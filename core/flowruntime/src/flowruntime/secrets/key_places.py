@@ -3,26 +3,34 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import fcntl
 import importlib
 import os
 import stat
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
-from typing import Any, Final, Protocol
+from typing import Any, Final, Protocol, TypeVar
 
 from flowcore.errors import InstallationError
 
+from flowruntime.limited import TookTooLong, run_limited
 from flowruntime.secrets.keys import Key, read_keys, write_keys
 
-__all__ = ["KEYS_VARIABLE", "KeyEnvironment", "KeyFile", "KeyPlace", "KeyringEntry"]
+__all__ = ["KEYRING_SECONDS", "KEYS_VARIABLE", "KeyEnvironment", "KeyFile", "KeyPlace", "KeyringEntry"]
 
+T = TypeVar("T")
+
+#: A keyring that is locked asks its owner for a password, who may be away.
+KEYRING_SECONDS: Final = 120.0
 KEYS_VARIABLE: Final = "FLOW_SECRETS_KEY"
 _SERVICE: Final = "flownodes"
 _ENTRY: Final = "secrets-key"
 _MAX_BYTES: Final = 64 * 1024
+#: Files that are to become a key file begin so.
+_UNFINISHED: Final = ".secrets-"
 
 
 class KeyPlace(Protocol):
@@ -95,10 +103,10 @@ class KeyFile:
 
     def write(self, keys: Sequence[Key]) -> None:
         """Put another file in its place, with mode 0600. Makes its folder."""
-        path = self.path.resolve()  # what a link leads to is replaced, not the link
+        path = self._target()
         try:
             path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-            descriptor, name = tempfile.mkstemp(prefix=".secrets-", dir=path.parent)  # with mode 0600
+            descriptor, name = tempfile.mkstemp(prefix=_UNFINISHED, dir=path.parent)  # with mode 0600
             try:
                 with os.fdopen(descriptor, "w", encoding="ascii") as file:
                     file.write(write_keys(keys))
@@ -115,17 +123,22 @@ class KeyFile:
     @contextlib.contextmanager
     def locked(self) -> Iterator[None]:
         """Lock the folder: the file itself is replaced."""
-        try:
-            place = self.path.resolve().parent
-            place.mkdir(mode=0o700, parents=True, exist_ok=True)
-            folder = os.open(place, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-        except OSError as error:
-            raise self._unusable("cannot be written", error) from error
-        try:
-            fcntl.flock(folder, fcntl.LOCK_EX)
+        place = self._target().parent
+        with contextlib.ExitStack() as held:
+            try:
+                held.enter_context(_folder_locked(place))
+                for left in place.glob(f"{_UNFINISHED}*"):  # by a process that was killed: keys lie in it
+                    left.unlink()
+            except OSError as error:
+                raise self._unusable("cannot be written", error) from error
             yield
-        finally:
-            os.close(folder)
+
+    def _target(self) -> Path:
+        """What a link leads to is replaced, not the link."""
+        try:
+            return self.path.resolve()
+        except RuntimeError:  # so Python 3.11 tells of links in a circle
+            raise self._unusable("cannot be read", OSError(errno.ELOOP, os.strerror(errno.ELOOP))) from None
 
     def _unusable(self, fault: str, error: OSError) -> InstallationError:
         return InstallationError(
@@ -160,35 +173,53 @@ class KeyEnvironment:
 
 
 class KeyringEntry:
-    """An entry in the keyring of the user's desktop, through the library `keyring`."""
+    """An entry in the keyring of the user's desktop, through the library `keyring`.
+
+    `lock_folder` belongs to the same user, wherever FLOW_HOME is; a keyring that does not answer is given up after
+    `limit_seconds`.
+    """
 
     is_ours: Final = True
     where: Final = f"the keyring, entry {_ENTRY!r} of {_SERVICE!r}"
 
+    def __init__(self, lock_folder: Path, *, limit_seconds: float = KEYRING_SECONDS) -> None:
+        self._lock_folder = lock_folder
+        self._limit_seconds = limit_seconds
+
     def read(self) -> tuple[Key, ...]:
-        """The keys in the entry. Raises InstallationError when there is no keyring."""
+        """The keys in the entry. Raises InstallationError when there is no keyring, or it does not answer."""
         keyring = _library()
-        try:
-            text: str | None = keyring.get_password(_SERVICE, _ENTRY)
-        except Exception as error:
-            raise self._unusable(error) from error
+        text: str | None = self._asked(lambda: keyring.get_password(_SERVICE, _ENTRY))
         return read_keys(text or "", self.where)
 
     def write(self, keys: Sequence[Key]) -> None:
-        """Replace the entry."""
+        """Replace the entry. Raises InstallationError also when it is not kept, as where keyrings are switched off."""
         keyring = _library()
+        self._asked(lambda: keyring.set_password(_SERVICE, _ENTRY, write_keys(keys)))
+        if self.read() != tuple(keys):
+            raise self._unusable("it does not keep what is put there")
+
+    @contextlib.contextmanager
+    def locked(self) -> Iterator[None]:
+        """Lock the user's folder: a keyring knows no locks."""
+        with contextlib.ExitStack() as held:
+            try:
+                held.enter_context(_folder_locked(self._lock_folder))
+            except OSError as error:
+                raise self._unusable(f"{error.strerror}: {str(self._lock_folder)!r}") from error
+            yield
+
+    def _asked(self, question: Callable[[], T]) -> T:
         try:
-            keyring.set_password(_SERVICE, _ENTRY, write_keys(keys))
+            return run_limited(question, limit_seconds=self._limit_seconds)
+        except TookTooLong as error:
+            raise self._unusable(f"no answer in {error.limit_seconds:g} s") from None
         except Exception as error:
-            raise self._unusable(error) from error
+            raise self._unusable(type(error).__name__) from error
 
-    def locked(self) -> AbstractContextManager[object]:
-        """A keyring knows no locks; it belongs to one person."""
-        return contextlib.nullcontext()
-
-    def _unusable(self, error: Exception) -> InstallationError:
+    def _unusable(self, fault: str) -> InstallationError:
         return InstallationError(
-            f"The keys of secrets: {self.where} cannot be used ({type(error).__name__}).",
+            f"The keys of secrets: {self.where} cannot be used ({fault}).",
             code="secret.key_unusable",
             remedy='Unlock the keyring, or write key = "file" under [secrets] in flow.toml.',
         )
@@ -203,6 +234,18 @@ def _library() -> Any:
             code="secret.no_keyring",
             remedy='Run pip install keyring, or write key = "file" under [secrets] in flow.toml.',
         ) from error
+
+
+@contextlib.contextmanager
+def _folder_locked(folder: Path) -> Iterator[None]:
+    """Hold the lock of a folder, which is made when it is not there. Raises OSError."""
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(descriptor)
 
 
 def _sync(folder: Path) -> None:

@@ -7,7 +7,7 @@ from typing import Final, TypeVar
 
 from flowcore.errors import RetryableNodeError
 
-from flowruntime.limited import TookTooLong, run_limited
+from flowruntime.limited import QUIET, TookTooLong, run_limited
 from flowruntime.secrets.providers import SecretProvider
 
 __all__ = ["LimitedProvider"]
@@ -32,17 +32,22 @@ class LimitedProvider:
         return self._limited(lambda: self._provider.get(name))
 
     def names(self) -> list[str]:
-        """The names that the provider tells."""
-        return self._limited(lambda: list(self._provider.names()))
+        """The names that the provider tells, those that are texts: another can be no secret's."""
+        told: list[object] = self._limited(lambda: list(self._provider.names()))
+        return [name for name in told if isinstance(name, str)]
 
     def _limited(self, question: Callable[[], T]) -> T:
         if not self._hangs:
             try:
-                return run_limited(question, limit_seconds=self._limit_seconds)
+                with QUIET:
+                    return run_limited(question, limit_seconds=self._limit_seconds)
             except TookTooLong:
                 self._hangs = True
-            except SystemExit as error:  # nobody below ends the process, and an attempt neither
-                raise RuntimeError("it called sys.exit") from error
+            except (Exception, KeyboardInterrupt):  # that one is a Ctrl-C while we wait
+                raise
+            except BaseException as error:  # noqa: BLE001 - SystemExit, CancelledError: they end the answer alone
+                msg = f"it raised {type(error).__name__}"
+                raise RuntimeError(msg) from None
         raise RetryableNodeError(
             f"The place of secrets {self.name!r} of {self._plugin!r} gave no answer in {self._limit_seconds:g} s, "
             "and is not asked again.",

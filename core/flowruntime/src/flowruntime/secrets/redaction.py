@@ -19,6 +19,8 @@ MASK: Final = "***"
 _SHORTEST: Final = 6
 #: Of longer ones the beginning is looked for.
 _LONGEST: Final = 4096
+#: Of a text with more lines so many are looked for one by one: each costs time in everything that nodes say.
+_MOST_LINES: Final = 100
 #: So many texts are kept, those that were revealed last.
 _KEPT: Final = 256
 
@@ -108,19 +110,40 @@ def _forms_of(text: str) -> Iterator[str]:
     """How a secret may stand in a text: all forms that are not too short."""
     # A program may print the lines of a key one by one; those between `-----` are the same in every key.
     lines = [line.strip() for line in text.splitlines() if not line.startswith("-----")]
-    for part in {text, text.strip(), *lines}:
+    lines = [line for line in lines if len(line) >= _SHORTEST][:_MOST_LINES]
+    for part in {text, text.strip(), *lines, *_passwords(text)}:
         yield from (form for form in _spellings(part[:_LONGEST]) if len(form) >= _SHORTEST)
+
+
+def _passwords(text: str) -> Iterator[str]:
+    """The password in a URL, as it stands there and as it is: a driver may tell it without the rest."""
+    from urllib.parse import unquote, urlsplit
+
+    try:
+        password = urlsplit(text.strip()).password if "://" in text else None
+    except ValueError:
+        return
+    if password:
+        yield password
+        yield unquote(password)
 
 
 def _spellings(text: str) -> Iterator[str]:
     import json
+    from html import escape
     from urllib.parse import quote, quote_plus
 
     yield text
-    yield json.dumps(text)[1:-1]
-    yield json.dumps(text, ensure_ascii=False)[1:-1]
+    for plain in (json.dumps(text)[1:-1], json.dumps(text, ensure_ascii=False)[1:-1]):
+        yield plain
+        yield plain.replace("/", "\\/")  # as PHP writes it
+        yield plain.replace("&", r"\u0026").replace("<", r"\u003c").replace(">", r"\u003e")  # and Go
     yield repr(text)[1:-1]
     data = text.encode(errors="surrogatepass")
+    yield repr(data)[2:-1]
+    for escaped in (escape(text), escape(text, quote=False)):
+        yield escaped
+        yield escaped.replace("&#x27;", "&#39;")
     for quoted in (quote(data), quote(data, safe=""), quote_plus(data)):
         yield quoted
         yield re.sub("%[0-9A-F]{2}", lambda found: found[0].lower(), quoted)

@@ -40,7 +40,7 @@ def choose_key_place(settings: Path | None) -> KeyPlace:
         case "environment":
             return KeyEnvironment()
         case "keyring":
-            return KeyringEntry()
+            return KeyringEntry(_users_folder())
         case _:
             chosen = table.get("key_file")
             if settings is None or chosen is None:
@@ -53,10 +53,14 @@ def default_key_file() -> Path:
     home = os.environ.get("FLOW_HOME")
     if home:
         return Path(home).absolute() / _NAME
+    return _users_folder() / _NAME
+
+
+def _users_folder() -> Path:
     config = os.environ.get("XDG_CONFIG_HOME", "")
     # The XDG specification: a relative path is invalid and must be ignored.
     folder = Path(config) if Path(config).is_absolute() else Path.home() / ".config"
-    return folder / "flownodes" / _NAME
+    return folder / "flownodes"
 
 
 def _read(settings: Path) -> dict[str, Any]:
