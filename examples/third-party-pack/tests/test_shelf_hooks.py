@@ -12,9 +12,13 @@ from flownodes_shelf import hooks
 
 def test_secrets_are_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert hooks.secret_providers() == []
-    (tmp_path / "TOKEN").write_text("s3cret\n")
-    monkeypatch.setenv("SHELF_SECRETS", str(tmp_path))
+    folder = tmp_path / "secrets"
+    folder.mkdir()
+    (folder / "TOKEN").write_text("s3cret\n")
+    (tmp_path / "outside").write_text("not meant")
+    monkeypatch.setenv("SHELF_SECRETS", str(folder))
     (provider,) = hooks.secret_providers()
+    assert [provider.get(name) for name in ("../outside", str(tmp_path / "outside"), ".", "")] == [None] * 4
     assert (provider.get("TOKEN"), provider.get("OTHER"), provider.names()) == ("s3cret", None, ["TOKEN"])
 
 

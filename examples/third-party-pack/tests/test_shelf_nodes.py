@@ -5,10 +5,12 @@ import sqlite3
 from pathlib import Path
 
 import pytest
+from flowcore.errors import WorkflowInvalid
 from flowcore.values import Blob
 from flownodes_shelf.compress import compress
 from flownodes_shelf.find import Find
 from flownodes_shelf.isbn import isbn
+from flownodes_shelf.pool import Pool
 from flownodes_shelf.tables import table_readers
 from flowruntime.authoring import BlobWriter, FatalNodeError
 from flowruntime.testing import NodeHarness
@@ -41,6 +43,14 @@ async def test_books_are_found_over_one_connection_that_is_kept(node_harness: No
         assert opened.instance.pool.opened == 1
 
 
+def test_a_connection_that_comes_back_after_the_end_is_closed(database: str) -> None:
+    pool = Pool(database, 2)
+    with pool.connection() as late:
+        pool.close()
+    with pytest.raises(sqlite3.ProgrammingError, match="closed"):
+        late.execute("SELECT 1")
+
+
 async def test_a_large_blob_is_compressed_in_parts(node_harness: NodeHarness) -> None:
     with BlobWriter(media_type="text/plain") as writer:
         for _ in range(100):
@@ -50,6 +60,8 @@ async def test_a_large_blob_is_compressed_in_parts(node_harness: NodeHarness) ->
     assert isinstance(packed, Blob)
     assert packed.size < content.size / 100
     assert gzip.decompress(packed.read()) == content.read()
+    with pytest.raises(WorkflowInvalid, match="level"):
+        await node_harness.run(compress, {"content": content}, {"level": 10})
 
 
 async def test_each_table_makes_a_node_type(
@@ -57,6 +69,11 @@ async def test_each_table_makes_a_node_type(
 ) -> None:
     assert list(table_readers()) == []
     monkeypatch.setenv("SHELF_DATABASE", database)
-    (books,) = table_readers()
+    with sqlite3.connect(database) as connection:
+        for name in ("böse", "with space", 'quo"te'):  # no part of an id of a node type
+            connection.execute('CREATE TABLE "{}" (id INTEGER)'.format(name.replace('"', '""')))
+        connection.execute("CREATE TABLE IF NOT EXISTS Loans (id INTEGER PRIMARY KEY AUTOINCREMENT)")
+    connection.close()
+    _loans, books = table_readers()
     ran = await node_harness.run(books, {}, {"limit": 1})
     assert ran.outputs == {"result": [{"title": "The Sea", "year": 2005}]}

@@ -145,7 +145,7 @@ def test_flow_run_tells_the_message_and_ends_with_1(tmp_path: Path) -> None:
     file.write_text(json.dumps(flow({"f": fail("Order ${{ input.id }} is not paid.", code="order.unpaid")})))
     command = [sys.executable, "-m", "flowcli", "run", str(file), "--input", '{"id": 17}']
     environment = {**os.environ, "FLOW_HOME": str(tmp_path), "NO_COLOR": "1"}
-    ended = subprocess.run(command, env=environment, capture_output=True, text=True, check=False, timeout=60)
+    ended = subprocess.run(command, env=environment, capture_output=True, text=True, check=False, timeout=180)
     assert ended.returncode == 1
     assert "Order 17 is not paid." in ended.stderr
     assert "order.unpaid" in ended.stderr

@@ -190,7 +190,7 @@ def test_flow_validate_shows_all_that_is_wrong_with_a_switch(tmp_path: Path) -> 
     file.write_text(json.dumps(flow({"s": switch(cases)})))
     command = [sys.executable, "-m", "flowcli", "validate", str(file)]
     environment = {**os.environ, "FLOW_HOME": str(tmp_path), "NO_COLOR": "1", "COLUMNS": "400"}
-    plain = subprocess.run(command, env=environment, capture_output=True, text=True, check=False, timeout=60)
+    plain = subprocess.run(command, env=environment, capture_output=True, text=True, check=False, timeout=180)
     asked = subprocess.run(
         [*command, "--json"], env=environment, capture_output=True, text=True, check=False, timeout=60
     )

@@ -98,6 +98,18 @@ async def test_links_are_shown_for_what_they_lead_to_and_never_walked_through(ru
     ]
 
 
+async def test_what_lies_too_deep_is_told(node_harness: NodeHarness, data: Path) -> None:
+    deepest = data.joinpath(*["d"] * 64)
+    deepest.mkdir(parents=True)
+    (deepest / "file").touch()
+    (deepest.parent / "seen").touch()
+    ran = await node_harness.run(list_files, {}, {"recursive": True}, settings={"roots": [str(data)]})
+    assert [one["name"] for one in ran.outputs["files"]] == ["seen"]
+    assert ran.said == ["1 folders lie 64 levels below '.' and are not looked into; list them by their paths."]
+    ran = await node_harness.run(list_files, {}, {"kind": "all"}, settings={"roots": [str(data)]})
+    assert (ran.outputs["count"], ran.said) == (1, [])
+
+
 async def test_names_that_no_text_can_say_are_left_out_with_a_warning(node_harness: NodeHarness, data: Path) -> None:
     (data / "good ☃\n").touch()
     (data / os.fsdecode(b"bad\xff")).touch()

@@ -61,6 +61,8 @@ async def test_an_encoding_can_be_said_and_a_mark_is_not_handed_on(run: Run, dat
         (b"ab\0c", "utf-8", "files.nul", "a NUL, as character 2"),
         (b"a", "klingon", "files.encoding_unknown", "There is no encoding 'klingon'"),
         (b"a", "rot13", "files.encoding_unknown", "There is no encoding 'rot13'"),
+        (b"\\ud800", "unicode_escape", "files.encoding_unknown", "There is no encoding 'unicode_escape'"),
+        (b"\\ud800", "raw-unicode-escape", "files.encoding_unknown", "There is no encoding"),
     ],
 )
 async def test_what_is_no_text_is_told_with_its_place(

@@ -53,6 +53,7 @@ async def test_header_columns_and_dialect_are_said_by_the_config(run: Run) -> No
     assert await rows(run, "a,b\n1\n2,3,4\n", ragged="fill") == [{"a": "1", "b": None}, {"a": "2", "b": "3"}]
     assert await rows(run, "a,b\r\n\r\n1,2\r\n") == [{"a": "1", "b": "2"}]
     assert await rows(run, "") == []
+    assert await rows(run, "\n", columns=["x"]) == []
 
 
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "utf-32", "windows-1252", "shift_jis"])
@@ -71,6 +72,7 @@ async def test_encodings_are_read(run: Run, data: Path, encoding: str) -> None:
         (b"a,b\n1,2\n1\n", {}, "files.csv_width", "has 1 values in line 3, and 2 columns"),
         (b'a\n"1\n2\n', {}, "files.csv", "not CSV in line 3: unexpected end of data"),
         (b'a\n1\n"2"x\n', {}, "files.csv", "not CSV in line 3"),
+        (b"a\r1\r", {}, "files.csv", "in line 1: a carriage return stands there that ends no line."),
         (b"a\n1\n\xff\n", {}, "files.encoding", "at byte 4, in line 3, is something else"),
         (
             "a\n1\n".encode("utf-16-le") + b"\x00\xd8\x31\x00",
@@ -184,6 +186,23 @@ async def test_a_header_stands_once_in_a_file_that_is_appended_to(run: Run, data
     assert (await run(read_csv, {"path": "b.csv"}, encoding="utf-16"))["rows"] == [{"n": "1"}, {"n": "2"}]
 
 
+async def test_rows_that_are_added_stand_under_the_columns_of_the_file(run: Run, data: Path) -> None:
+    for encoding in ("utf-8", "utf-16"):
+        (data / "a.csv").write_bytes("name;age\r\nAda;36\r\n".encode(encoding))
+        said = {"mode": "append", "delimiter": ";", "encoding": encoding}
+        await run(write_csv, {"rows": [{"age": 85, "name": "Grace"}, {"age": 41}], "path": "a.csv"}, **said)
+        assert (data / "a.csv").read_text(encoding=encoding) == "name;age\nAda;36\nGrace;85\n;41\n"
+        before = (data / "a.csv").read_bytes()
+        with pytest.raises(FatalNodeError) as raised:
+            await run(write_csv, {"rows": [{"name": "Alan", "born": 1912}], "path": "a.csv"}, **said)
+        assert (raised.value.code, raised.value.details["missing"]) == ("files.csv_columns", ["born"])
+        assert (data / "a.csv").read_bytes() == before
+        await run(
+            write_csv, {"rows": [{"name": "Alan", "born": 1912}], "path": "a.csv"}, columns=["name", "age"], **said
+        )
+        assert (data / "a.csv").read_text(encoding=encoding).endswith("\nAlan;\n")
+
+
 async def test_rows_are_never_glued_to_a_line_without_an_end(run: Run, data: Path) -> None:
     for name, node, encoding in [
         ("a.csv", write_csv, "utf-8"),
@@ -202,6 +221,10 @@ async def test_many_rows_come_back_as_they_were(run: Run) -> None:
     listed = [{"a": f"{number},\n\"'", "b": "ü" * (number % 50)} for number in range(2000)]
     content = (await run(write_csv, {"rows": listed}))["content"]
     assert (await run(read_csv, {"content": content}, limit=5000))["rows"] == listed
+    ends = [{"a": text, "b": ""} for text in ("x\ry", "\r", "x\r", "\n", "x\r\n")]
+    for line_end in ("lf", "crlf"):
+        content = (await run(write_csv, {"rows": ends}, line_end=line_end))["content"]
+        assert (await run(read_csv, {"content": content}))["rows"] == ends
     wide = (await run(write_csv, {"rows": listed}, encoding="utf-16"))["content"]
     assert (await run(read_csv, {"content": wide}, limit=5000, encoding="utf-16"))["rows"] == listed
 

@@ -151,6 +151,22 @@ anyio.run(main)
         assert leftovers(data) == []
 
 
+def test_a_failed_append_leaves_what_others_have_added_meanwhile(data: Path) -> None:
+    (data / "a").write_text("old\n")
+    ctx: Any = _Attempt(1)
+
+    def content(_: bytes) -> Iterator[bytes]:
+        yield b"mine\n"
+        with (data / "a").open("a") as other:  # a program that knows of no turns
+            other.write("theirs\n")
+        ctx.cancelled = True
+        yield b"more\n"
+
+    with pytest.raises(NodeError):
+        save(ctx, Place(path="a", root=str(data), parts=("a",)), content, mode="append")
+    assert (data / "a").read_text() == "old\nmine\ntheirs\n"
+
+
 class _Attempt:
     """What `save` needs to know of an attempt."""
 
@@ -219,7 +235,7 @@ def test_nodes_that_append_to_one_file_take_turns(data: Path, monkeypatch: pytes
     def content(_: bytes) -> Iterator[bytes]:
         yield b"one "
         other.start()
-        assert is_waiting.wait(10)
+        assert is_waiting.wait(60)
         yield b"after the "
 
     save(ctx, Place(path="a", root=str(data), parts=("a",)), content, mode="append")
@@ -242,6 +258,7 @@ def parts(_):
         yield b"new " * 10_000
         if number == 20:
             print("writing", flush=True)
+            time.sleep(600)
 
 place = Place(path="a", root=sys.argv[1], parts=("a",))
 save(Attempt(), place, parts, mode="overwrite")

@@ -7,7 +7,7 @@ from typing import Any
 import psycopg
 import pytest
 from flowcore.errors import FatalNodeError, NodeError
-from flowcore.events import NodeRetrying, to_wire
+from flowcore.events import to_wire
 from flowcore.values import Blob, write_json
 from flownodes_sql.execute import Execute
 from flownodes_sql.query import Query
@@ -96,7 +96,12 @@ async def test_a_value_is_never_part_of_the_statement(database: Database, text: 
         ("ARRAY[timestamptz '2026-02-28 12:30:00+00']", ["2026-02-28T12:30:00Z"]),
         ("ARRAY[1.10, 2.20]", ["1.10", "2.20"]),
         ("inet '127.0.0.1/8'", "127.0.0.1/8"),
-        ("int4range(1, 5)", "[1, 5)"),
+        ("int4range(1, 5)", "[1,5)"),
+        ("numrange(1.10, NULL)", "[1.10,)"),
+        ("tstzrange('2026-02-28 12:30:00+02', 'infinity')", '["2026-02-28 10:30:00+00",infinity)'),
+        ("'{[1,2),[4,5)}'::int4multirange", "{[1,2),[4,5)}"),
+        ("ARRAY[int4range(1, 5)]", ["[1,5)"]),
+        ("ROW(1, 'a', NULL)", "(1,a,)"),
     ],
 )
 async def test_types_become_json_exactly(database: Database, expression: str, value: Any) -> None:
@@ -122,10 +127,33 @@ async def test_types_become_json_exactly(database: Database, expression: str, va
         (["a", "b'"], "text[]"),
         ([[1, 2], [3, 4]], "int[]"),
         ([], "int[]"),
+        ([1.5, 2], "float8[]"),
+        ([[1, 2.5], [3, None]], "float8[]"),
+        ([-40000, 5], "int[]"),
+        ([], "jsonb"),
+        (["a", [1, None]], "jsonb"),
+        (5, "jsonb"),
+        (True, "json"),
+        (None, "jsonb"),
     ],
 )
 async def test_values_go_in_and_come_out_the_same(database: Database, value: Any, kind: str) -> None:
     assert await database.rows(f"SELECT CAST(:value AS {kind}) AS value", {"value": value}) == [{"value": value}]
+
+
+async def test_numbers_are_as_large_as_those_in_a_statement(database: Database) -> None:
+    assert await database.rows("SELECT :a * :b AS value", {"a": 300, "b": 300}) == [{"value": 90_000}]
+    assert await database.rows("SELECT repeat('a', :n) AS value", {"n": 2}) == [{"value": "aa"}]
+    assert await database.rows("SELECT pg_typeof(:a)::text AS value", {"a": 2**31}) == [{"value": "bigint"}]
+
+
+async def test_an_empty_array_does_not_become_an_object_in_a_column_of_json(database: Database) -> None:
+    await database.execute("CREATE TABLE IF NOT EXISTS documents (of_json jsonb, tags text[])")
+    error = await database.failure("INSERT INTO documents (of_json) VALUES (:value)", {"value": []}, node=Execute)
+    assert (error.code, error.retryable) == ("sql.data", False)
+    sets = [{"value": [], "tags": []}, {"value": ["a"], "tags": ["a"]}, {"value": {}, "tags": [None]}]
+    await database.execute("INSERT INTO documents VALUES (:value::jsonb, :tags)", sets)
+    assert await database.rows("SELECT of_json AS value, tags FROM documents") == sets
 
 
 async def test_an_array_is_what_any_takes(database: Database) -> None:
@@ -156,8 +184,34 @@ async def test_many_sets_of_values_are_all_executed_or_none(database: Database) 
 
 
 async def test_a_query_cannot_change_the_database(database: Database) -> None:
-    for statement in ("DELETE FROM people", "SELECT nextval('people_id_seq')", "DROP TABLE people"):
+    inserting = "WITH made AS (INSERT INTO people (name) VALUES ('Ada') RETURNING id) SELECT id FROM made"
+    for statement in ("DELETE FROM people", "SELECT nextval('people_id_seq')", "DROP TABLE people", inserting):
         assert (await database.failure(statement)).code == "sql.read_only"
+
+
+@pytest.mark.parametrize("node", [Query, Execute])
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "SET TRANSACTION READ WRITE; INSERT INTO people (name) VALUES ('Ada'); COMMIT",
+        "INSERT INTO people (name) VALUES ('Ada'); COMMIT; SELECT 1/0",
+        "SELECT 1; COMMIT; INSERT INTO people (name) VALUES ('Ada')",
+        "COMMIT; INSERT INTO people (name) VALUES ('Ada')",
+    ],
+)
+async def test_several_statements_in_one_text_are_refused_and_none_is_executed(
+    database: Database, statement: str, node: Any
+) -> None:
+    error = await database.failure(statement, node=node)
+    assert (error.code, error.retryable) == ("sql.statement", False)
+    assert await database.rows("SELECT name FROM people") == []
+
+
+@pytest.mark.parametrize("statement", ["COPY people FROM STDIN", "copy (SELECT 1)\nto stdout"])
+async def test_a_copy_that_nobody_feeds_fails_at_once(database: Database, statement: str) -> None:
+    error = await database.failure(statement, node=Execute)
+    assert (error.code, error.retryable) == ("sql.statement", False)
+    assert "COPY" in error.message
 
 
 @pytest.mark.parametrize(
@@ -183,14 +237,33 @@ async def test_a_wrong_password_is_not_shown(node_harness: NodeHarness, server: 
     config = {"url": "${{ secrets.DB }}", "statement": "SELECT 1"}
     async with node_harness.open(Query, config, secrets=secrets) as opened:
         running = await opened.start({})
-        for _ in range(2):
-            await running.until(NodeRetrying)
-            opened.clock.advance(60)
         with pytest.raises(NodeError, match="password authentication failed") as raised:
             await running.ended()
         told = [write_json(to_wire(event, "execution", stored=True)) for event in running.events]
-    assert len(told) > 4
+    assert (raised.value.code, raised.value.retryable) == ("sql.forbidden", False)
+    assert len(told) == 4
     assert [text for text in [*told, str(raised.value)] if "Zwrong" in text] == []
+
+
+@pytest.mark.parametrize(
+    ("change", "code", "may_pass"),
+    [
+        (("postgres:", "Znobody:"), "sql.forbidden", False),
+        (("/postgres", "/Znowhere"), "sql.forbidden", False),
+        (("/postgres", "/postgres?sslmode=require"), "sql.forbidden", False),
+        (("/postgres", "/postgres?sslmode=Zmode"), "sql.forbidden", False),
+        (("127.0.0.1", "Zhost.invalid"), "sql.unavailable", True),
+        (("127.0.0.1:", "127.0.0.1:1"), "sql.forbidden", False),  # 65536 and more
+    ],
+)
+async def test_what_cannot_be_connected_with_is_told_without_the_url(
+    database: Database, server: PostgresServer, *, change: tuple[str, str], code: str, may_pass: bool
+) -> None:
+    head, _, tail = server.url.rpartition(change[0]) if change[0].startswith("/") else server.url.partition(change[0])
+    database.secrets = {"DB": f"{head}{change[1]}{tail}"}
+    error = await database.failure("SELECT 1")
+    assert (error.code, error.retryable) == (code, may_pass), error.message
+    assert [part for part in ("Z", "127.0.0.1", str(server.port)) if part in error.message] == []
 
 
 async def test_a_lock_of_somebody_elses_is_given_up_in_time(database: Database, server: PostgresServer) -> None:

@@ -252,7 +252,7 @@ async def test_a_running_statement_ends_when_it_is_cancelled(database: Database)
                     await anyio.sleep(0.005)
             running.cancel()
             with pytest.raises(ExecutionError):
-                await running.ended(limit_seconds=5)
+                await running.ended()
             assert not is_read()
 
 
@@ -276,6 +276,35 @@ async def test_several_statements_are_one_transaction(node_harness: NodeHarness,
         await node_harness.run(Transaction, {"parameters": {**parameters, "name": "new"}}, config)
     assert raised.value.code == "sql.constraint"
     assert await database.rows("SELECT count(*) AS n FROM people") == [{"n": 2}]
+
+
+@pytest.mark.parametrize(
+    "statement",
+    ["COMMIT", "/* so */ commit;", "END", "ROLLBACK", "BEGIN IMMEDIATE", "PREPARE TRANSACTION 'x'", "ABORT"],
+)
+async def test_no_statement_ends_the_transaction(node_harness: NodeHarness, database: Database, statement: str) -> None:
+    statements = ["INSERT INTO people (name) VALUES ('Ada')", statement, "INSERT INTO nowhere VALUES (1)"]
+    with pytest.raises(FatalNodeError) as raised:
+        await node_harness.run(Transaction, {}, {"url": database.url, "statements": statements})
+    assert raised.value.code == "sql.statement"
+    assert await database.rows("SELECT name FROM people") == []
+
+
+async def test_a_part_of_a_transaction_can_be_undone(node_harness: NodeHarness, database: Database) -> None:
+    statements = [
+        "SAVEPOINT before",
+        "INSERT INTO people (name) VALUES ('Ada')",
+        "ROLLBACK TRANSACTION TO before",
+        "INSERT INTO people (name) VALUES ('Grace')",
+    ]
+    await node_harness.run(Transaction, {}, {"url": database.url, "statements": statements})
+    assert await database.rows("SELECT name FROM people") == [{"name": "Grace"}]
+
+
+async def test_a_text_that_is_none_is_a_fault_of_the_data(database: Database) -> None:
+    error = await database.failure("SELECT CAST(x'ff' AS TEXT) AS a")
+    assert (error.code, error.retryable) == ("sql.data", False)
+    assert "CAST(" in error.remedy
 
 
 async def test_each_statement_of_a_transaction_takes_no_expression(node_harness: NodeHarness) -> None:

@@ -3,7 +3,8 @@
 import zlib
 from typing import Annotated, Final
 
-from flowruntime.authoring import Blob, BlobWriter, node
+from flowruntime.authoring import Blob, BlobWriter, Context, node
+from msgspec import Meta
 
 __all__ = ["compress"]
 
@@ -22,13 +23,15 @@ _GZIP: Final = 31
 )
 def compress(
     content: Annotated[Blob, "What is compressed."],
+    ctx: Context,
     *,
-    level: Annotated[int, "How hard to try, from 1 to 9."] = 6,
+    level: Annotated[Annotated[int, Meta(ge=1, le=9)], "How hard to try, from 1 to 9."] = 6,
 ) -> Annotated[Blob, "A gzip file."]:
     """Compresses a Blob with gzip, part by part: only one part of it is in memory."""
     compressor = zlib.compressobj(level, wbits=_GZIP)
     with content.open() as source, BlobWriter(media_type="application/gzip") as target:
-        while part := source.read(_PART_BYTES):
+        # A thread cannot be ended: it stops by itself when nobody wants the result any more.
+        while not ctx.cancelled and (part := source.read(_PART_BYTES)):
             target.write(compressor.compress(part))
         target.write(compressor.flush())
         return target.finish()

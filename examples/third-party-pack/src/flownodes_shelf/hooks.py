@@ -72,9 +72,10 @@ class FolderSecrets:
         self._folder = folder
 
     def get(self, name: str) -> str | None:
-        """The content of the file of that name."""
-        file = self._folder / name
-        return file.read_text(encoding="utf-8").rstrip("\n") if file.is_file() else None
+        """The content of the file of that name. A name is what a workflow says, and must not lead out of the folder."""
+        if name not in self.names():
+            return None
+        return (self._folder / name).read_text(encoding="utf-8").rstrip("\n")
 
     def names(self) -> list[str]:
         """The names of the files."""

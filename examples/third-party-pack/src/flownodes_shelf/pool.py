@@ -25,24 +25,38 @@ class Pool:
     def __init__(self, database: str, size: int) -> None:
         self._database = database
         self._room = threading.BoundedSemaphore(size)
+        self._lock = threading.Lock()
         self._idle: list[sqlite3.Connection] = []
+        self._is_closed = False
         self.opened = 0
 
     @contextmanager
     def connection(self) -> Iterator[sqlite3.Connection]:
         """A connection that nobody else has meanwhile; waits while all are in use."""
         with self._room:
-            connection = self._idle.pop() if self._idle else self._open()
+            connection = self._take()
             try:
                 yield connection
             finally:
-                self._idle.append(connection)
+                self._give_back(connection)
 
     def close(self) -> None:
-        """Close all connections that are not in use."""
-        while self._idle:
-            self._idle.pop().close()
+        """Close all connections: those in use when they are given back."""
+        with self._lock:
+            self._is_closed = True
+            while self._idle:
+                self._idle.pop().close()
 
-    def _open(self) -> sqlite3.Connection:
-        self.opened += 1
+    def _take(self) -> sqlite3.Connection:
+        with self._lock:
+            if self._idle:
+                return self._idle.pop()
+            self.opened += 1
         return connect(self._database)
+
+    def _give_back(self, connection: sqlite3.Connection) -> None:
+        with self._lock:
+            if self._is_closed:
+                connection.close()
+            else:
+                self._idle.append(connection)

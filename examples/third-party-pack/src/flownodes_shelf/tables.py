@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Callable, Iterator
 from contextlib import closing
-from typing import Annotated, Any
+from typing import Annotated, Any, Final
 
 from flowruntime.authoring import node
 
 from flownodes_shelf.pool import connect
 
 __all__ = ["table_readers"]
+
+#: What can be part of an id of a node type, without the tables that SQLite makes for itself.
+_NAME: Final = re.compile(r"(?!sqlite_)[A-Za-z0-9_]+")
 
 
 def table_readers() -> Iterator[Callable[..., Any]]:
@@ -20,7 +24,7 @@ def table_readers() -> Iterator[Callable[..., Any]]:
     if database:
         with closing(connect(database)) as connection:
             names = [name for (name,) in connection.execute("SELECT name FROM sqlite_schema WHERE type = 'table'")]
-        yield from (_reader(database, name) for name in sorted(names) if name.isidentifier())
+        yield from (_reader(database, name) for name in sorted(names) if _NAME.fullmatch(name))
 
 
 def _reader(database: str, table: str) -> Callable[..., Any]:
@@ -33,7 +37,7 @@ def _reader(database: str, table: str) -> Callable[..., Any]:
     )
     def read(*, limit: Annotated[int, "How many rows at most."] = 100) -> Annotated[list[Any], "Rows, as objects."]:
         with closing(connect(database)) as connection:
-            # The name comes from the database itself, and is an identifier.
+            # The name comes from the database itself, and has no quotes in it.
             return [dict(row) for row in connection.execute(f'SELECT * FROM "{table}" LIMIT ?', (limit,))]  # noqa: S608
 
     return read

@@ -7,10 +7,11 @@ import os
 import stat
 from typing import Annotated, TypedDict
 
-from flowruntime.authoring import FatalNodeError, node
+from flowruntime.authoring import Context, FatalNodeError, node
 
 from flownodes_files.faults import told
 from flownodes_files.opening import open_folder
+from flownodes_files.repeats import may_be_done, note_missing
 from flownodes_files.roots import Place, allowed_roots
 
 __all__ = ["delete"]
@@ -41,6 +42,7 @@ class Deleted(TypedDict):
 )
 def delete(
     path: Annotated[str, "The file; relative paths begin at the first folder that is allowed."],
+    ctx: Context,
     *,
     missing: Annotated[bool, "Whether a file that is not there is all right."] = True,
 ) -> Deleted:
@@ -58,7 +60,9 @@ def delete(
         except FileNotFoundError:
             if missing:
                 return {"path": place.real, "deleted": False}
-            raise
+            if not may_be_done(ctx):
+                note_missing(ctx)
+                raise
     return {"path": place.real, "deleted": True}
 
 

@@ -13,7 +13,7 @@ __all__ = ["BadBytesError", "Recoded", "codec_named", "decode", "encode", "is_as
 
 _MARK: Final = "\ufeff"
 #: Codecs of Python that no file is in, or that can make text with halves of surrogate pairs.
-_NO_ENCODINGS: Final = frozenset({"idna", "punycode", "undefined", "unicode_escape", "raw_unicode_escape", "utf-7"})
+_NO_ENCODINGS: Final = frozenset({"idna", "punycode", "undefined", "unicode-escape", "raw-unicode-escape", "utf-7"})
 _PART_BYTES: Final = 64 * 1024
 
 

@@ -111,6 +111,11 @@ def list_files(
         )
     if walk.closed:
         ctx.events.warning(f"{walk.closed} folders below {path!r} may not be looked into and are left out.")
+    if walk.too_deep:
+        ctx.events.warning(
+            f"{walk.too_deep} folders lie {_MAX_DEPTH} levels below {path!r} and are not looked into; list them by "
+            "their paths."
+        )
     return {"files": best[:limit], "count": min(len(best), limit), "truncated": len(best) > limit}
 
 
@@ -118,8 +123,8 @@ class _Walk:
     """Iterates over what is in a folder, folders before what is in them."""
 
     def __init__(self, ctx: Context, roots: Roots, place: Place, *, hidden: bool, depth: int) -> None:
-        #: How many names are no text, and how many folders could not be opened.
-        self.unspeakable = self.closed = 0
+        #: How many names are no text, how many folders could not be opened, and how many lie too deep.
+        self.unspeakable = self.closed = self.too_deep = 0
         self._ctx = ctx
         self._roots = roots
         self._place = place
@@ -147,7 +152,10 @@ class _Walk:
                     one = self._look(entry, relative)
                     if one is not None:
                         yield one
-                    if depth > 1 and entry.is_dir(follow_symlinks=False):
+                    if self._depth > 1 and entry.is_dir(follow_symlinks=False):
+                        if depth == 1:
+                            self.too_deep += 1
+                            continue
                         try:
                             inner = os.open(entry.name, _FOLDER, dir_fd=folder)
                         except OSError:

@@ -11,6 +11,7 @@ from flowruntime.authoring import Context, node
 
 from flownodes_files.faults import told
 from flownodes_files.opening import open_folder, require_file
+from flownodes_files.repeats import may_be_done, note_missing
 from flownodes_files.roots import Place, allowed_roots
 from flownodes_files.saving import move_new, told_missing
 
@@ -62,19 +63,28 @@ def move(
                 open_folder(target.root, target.parts[:-1], make=make_folders) as there,
             ):
                 before = _info(target.name, there)
-                if info is None and before is not None and ctx.attempt > 1:
+                if info is None and before is not None and may_be_done(ctx):
                     return {"path": target.real}  # an attempt before this one did it, and could not say so
                 if before is not None:
                     require_file(before, target)
                 if info is not None:
                     _require_movable(info, source)
-                    if overwrite:
+                    if (overwrite or ctx.attempt > 1) and _are_names_of_one(info, before, source, target):
+                        # Killed between the two steps of a move, or linked by somebody: a rename would do nothing.
+                        os.unlink(source.name, dir_fd=here)
+                    elif overwrite:
                         os.rename(source.name, target.name, src_dir_fd=here, dst_dir_fd=there)
                     else:
                         move_new(source.name, here, target.name, there)
             if info is None:
+                note_missing(ctx)
                 raise FileNotFoundError(errno.ENOENT, "is missing")
     return {"path": target.real}
+
+
+def _are_names_of_one(info: os.stat_result, before: os.stat_result | None, source: Place, target: Place) -> bool:
+    """Whether source and target are two names of one file. One name is none, however it is spelt."""
+    return before is not None and os.path.samestat(info, before) and info.st_nlink > 1 and source.real != target.real
 
 
 def _require_movable(info: os.stat_result, source: Place) -> None:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-from collections.abc import Iterator
 from itertools import islice
 from typing import Annotated, Any, Literal, TypedDict
 
@@ -11,6 +9,7 @@ from flowruntime.authoring import Context, FatalNodeError, Value, node
 from msgspec import Meta
 
 from flownodes_files.lines import Lines
+from flownodes_files.records import records_of
 from flownodes_files.rows import Limit, Skip, gather, require_dialect
 from flownodes_files.sources import open_source
 
@@ -82,35 +81,15 @@ def read_csv(
     require_dialect(delimiter, quote)
     with open_source(path, content, encoding) as (reader, found_encoding, what):
         lines = Lines(ctx, reader, found_encoding, what)
-        records = _records(lines, delimiter, quote)
-        named = next(records, []) if header else None
-        names = named if columns is None else columns
+        records = records_of(lines, delimiter, quote)
+        named = next(records, None) if header else None
+        names = columns if columns is not None else (named or []) if header else None
         if names is not None:
             _require_different(names, what)
             _require_as_many(named, columns, what)
         rows = (_row(record, names, lines, ragged) for record in islice(records, skip, None))
         taken, has_more = gather(rows, limit, what)
     return {"rows": taken, "columns": names, "count": len(taken), "next": skip + len(taken) if has_more else None}
-
-
-def _records(lines: Lines, delimiter: str, quote: str) -> Iterator[list[str]]:
-    """The values of each row; empty lines are none."""
-    reader = csv.reader(lines, delimiter=delimiter, quotechar=quote, strict=True)
-    while True:
-        lines.begin_row()
-        try:
-            record = next(reader)
-        except StopIteration:
-            return
-        except csv.Error as error:
-            raise FatalNodeError(
-                f"{lines.what} is not CSV in line {lines.number:,}: {error}.",
-                code="files.csv",
-                remedy="Correct the file there, or set `delimiter` and `quote` to those of the file.",
-                details={"line": lines.number},
-            ) from None
-        if record:
-            yield record
 
 
 def _row(record: list[str], names: list[str] | None, lines: Lines, ragged: str) -> Value:

@@ -9,7 +9,7 @@ import stat
 import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
-from typing import BinaryIO, Final, Literal, TypeAlias
+from typing import Final, Literal, TypeAlias
 
 from flowruntime.authoring import Context, FatalNodeError
 
@@ -155,12 +155,19 @@ def _append(ctx: Context, place: Place, folder: int, content: Content) -> int:
         _take_turn(ctx, descriptor)
         start = os.fstat(descriptor).st_size
         end = os.pread(descriptor, _END_BYTES, max(start - _END_BYTES, 0))
+        written = 0
         try:
             for part in checked(ctx, content(end)):
-                _write_all(writer, part)
+                rest = memoryview(part)
+                while rest:
+                    count = writer.write(rest)
+                    written += count
+                    rest = rest[count:]
             os.fsync(descriptor)
         except BaseException:
-            os.ftruncate(descriptor, start)
+            # Programs that take no turns may have added to it, too, and theirs must stay.
+            if os.fstat(descriptor).st_size == start + written:
+                os.ftruncate(descriptor, start)
             raise
         size = os.fstat(descriptor).st_size
     if before is None:
@@ -178,12 +185,6 @@ def _take_turn(ctx: Context, descriptor: int) -> None:
             time.sleep(_TURN_SECONDS)
         else:
             return
-
-
-def _write_all(writer: BinaryIO, part: bytes) -> None:
-    view = memoryview(part)
-    while view:
-        view = view[writer.write(view) :]
 
 
 def _are_same(one: str, other: str, folder: int) -> bool:

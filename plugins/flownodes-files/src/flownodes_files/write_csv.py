@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import io
 from collections.abc import Iterator, Sequence
 from typing import Annotated, Any, Final, Literal
 
@@ -12,8 +11,11 @@ from flowruntime.authoring import Context, FatalNodeError, Value, node
 from msgspec import Meta
 
 from flownodes_files.encodings import encode, without_mark
+from flownodes_files.lines import Lines
+from flownodes_files.records import records_of
 from flownodes_files.rows import RowsWritten, hand_out, line_break_before, require_dialect, require_rows
 from flownodes_files.saving import Mode
+from flownodes_files.sources import open_source
 
 __all__ = ["write_csv"]
 
@@ -50,7 +52,8 @@ def write_csv(
     *,
     columns: Annotated[
         list[str] | None,
-        "Which columns, in which order; null: those of all objects, in the order in which they come up.",
+        "Which columns, in which order; null: those of all objects, in the order in which they come up; when rows "
+        "are added to a file with a header, those of the file.",
     ] = None,
     header: Annotated[
         bool, "Whether the first row names the columns; not written to a file that has something."
@@ -76,18 +79,22 @@ def write_csv(
     require_dialect(delimiter, quote)
     listed = require_rows(rows, "objects or arrays")
     names = _columns(listed) if columns is None else columns
-    table = _Table(
-        names=names,
-        dialect={
-            "delimiter": delimiter,
-            "quotechar": quote,
-            "quoting": csv.QUOTE_ALL if quoting == "all" else csv.QUOTE_MINIMAL,
-            "lineterminator": "\r\n" if line_end == "crlf" else "\n",
-        },
-        guards=guard_formulas,
-    )
 
     def content(end: bytes) -> Iterator[bytes]:
+        there = names
+        if end and path is not None and header and columns is None and names:
+            there = _columns_there(ctx, path, encoding, delimiter, quote)
+            _require_there(names, there, path)
+        table = _Table(
+            names=there,
+            line_end="\r\n" if line_end == "crlf" else "\n",
+            dialect={
+                "delimiter": delimiter,
+                "quotechar": quote,
+                "quoting": csv.QUOTE_ALL if quoting == "all" else csv.QUOTE_MINIMAL,
+            },
+            guards=guard_formulas,
+        )
         yield line_break_before(end, encoding)
         later = without_mark(encoding)
         used = later if end else encoding
@@ -101,12 +108,17 @@ def write_csv(
 class _Table:
     """Writes rows as CSV texts, some at a time."""
 
-    def __init__(self, *, names: Sequence[str], dialect: dict[str, Any], guards: bool) -> None:
+    def __init__(self, *, names: Sequence[str], line_end: str, dialect: dict[str, Any], guards: bool) -> None:
         self._names = names
-        self._dialect = dialect
+        self._line_end = line_end
         self._guards = guards
-        self._buffer = io.StringIO()
-        self._writer = csv.writer(self._buffer, **dialect)
+        self._written: list[str] = []
+        # The writer quotes what holds a character of its line end, and both of them have to be.
+        self._writer = csv.writer(self, lineterminator="\r\n", **dialect)
+
+    def write(self, row: str) -> None:
+        """Take one row from the writer."""
+        self._written.append(row[:-2] + self._line_end)
 
     def texts(self, rows: list[Value], *, with_header: bool) -> Iterator[str]:
         """The text of the rows, 500 at a time."""
@@ -120,9 +132,8 @@ class _Table:
             yield rest
 
     def _take(self) -> str:
-        text = self._buffer.getvalue()
-        self._buffer.seek(0)
-        self._buffer.truncate()
+        text = "".join(self._written)
+        self._written.clear()
         return text
 
     def _cells(self, row: Value, number: int) -> list[str]:
@@ -142,6 +153,24 @@ class _Table:
             return ""
         text = value if isinstance(value, str) else write_json(value)
         return f"'{text}" if self._guards and isinstance(value, str) and text.startswith(_FORMULA) else text
+
+
+def _columns_there(ctx: Context, path: str, encoding: str, delimiter: str, quote: str) -> list[str]:
+    """The first row of a file."""
+    with open_source(path, None, encoding) as (reader, found_encoding, what):
+        return next(records_of(Lines(ctx, reader, found_encoding, what), delimiter, quote), [])
+
+
+def _require_there(names: list[str], there: list[str], path: str) -> None:
+    """Raise FatalNodeError when values would have no column, or stand in that of others."""
+    missing = [name for name in names if name not in there]
+    if missing:
+        raise FatalNodeError(
+            f"{path!r} has no column {missing[0]!r}.",
+            code="files.csv_columns",
+            remedy="Say with `columns` what is written; or without `header`, when the first row names no columns.",
+            details={"columns": there, "missing": missing},
+        )
 
 
 def _columns(rows: list[Value]) -> list[str]:

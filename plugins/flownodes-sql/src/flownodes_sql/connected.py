@@ -11,7 +11,7 @@ from flownodes_sql.allowed import require_allowed
 from flownodes_sql.database import Database
 from flownodes_sql.engines import make_engine
 from flownodes_sql.parameters import Bind, bind_for_postgresql, bind_for_sqlite
-from flownodes_sql.statements import Statement, read_statement
+from flownodes_sql.statements import Statement, read_statement, require_in_transaction
 from flownodes_sql.urls import Kind, read_url
 
 __all__ = ["Connected"]
@@ -23,8 +23,9 @@ class Connected(Node):
     #: Whether it changes databases.
     writes: bool
 
-    def __init__(self, statements: tuple[Statement, ...]) -> None:
-        self.statements = statements
+    def __init__(self, written: tuple[str, ...]) -> None:
+        self.statements: tuple[Statement, ...] = tuple(map(read_statement, written))
+        self._written = written
         self.kind: Kind = "sqlite"
         self._database: Database | None = None
 
@@ -32,10 +33,15 @@ class Connected(Node):
     def create(cls, config: Mapping[str, Any]) -> Self:
         """Read the statements, which have no expressions, but may have what is written to have none."""
         written = [config["statement"]] if "statement" in config else config["statements"]
-        return cls(tuple(read_statement(text.replace("$${{", "${{")) for text in written))
+        return cls(tuple(text.replace("$${{", "${{") for text in written))
 
     async def initialize(self, ctx: InstanceContext) -> None:
-        """Make the pool; nothing is connected yet. Raises FatalNodeError for a URL that is none or not allowed."""
+        """Make the pool; nothing is connected yet.
+
+        Raises FatalNodeError for a URL that is none or not allowed, and for statements that no transaction can hold.
+        """
+        for statement in self._written:
+            require_in_transaction(statement)
         address = read_url(ctx.config["url"])
         require_allowed(address)
         size = int(ctx.config["pool_size"])

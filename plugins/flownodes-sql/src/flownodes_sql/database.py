@@ -40,12 +40,12 @@ class Job(Generic[T]):
         self._lock = threading.Lock()
         self._driver: Any = None
         self._unwanted = False
-        self.begun = False
+        #: Whether it has a connection, or had one: before, there is no statement to end.
+        self.held = False
         self.ended = threading.Event()
 
     def run(self) -> T:
         """Do the work. Raises NodeError, or what the work raises."""
-        self.begun = True
         try:
             with self._engine.connect() as connection:
                 self._hold(connection)
@@ -75,7 +75,10 @@ class Job(Generic[T]):
 
     def _hold(self, connection: Connection) -> None:
         with self._lock:
-            self.check()
+            if self._unwanted:
+                connection.invalidate()  # the pool may be closed by now
+                raise _NotWantedError
+            self.held = True
             self._driver = connection.connection.driver_connection
 
     def _release(self, connection: Connection) -> None:
@@ -119,6 +122,6 @@ async def _end(job: Job[Any]) -> None:
             await anyio.to_thread.run_sync(job.end, pause_seconds, abandon_on_cancel=True)
         except psycopg.Error:  # the server cannot be reached; the job will notice
             await anyio.sleep(pause_seconds)
-        if not job.begun:
+        if not job.held:
             return
         pause_seconds = min(2 * pause_seconds, _LONGEST_PAUSE_SECONDS)

@@ -11,7 +11,8 @@ from typing import Any, Final
 from urllib.parse import quote
 
 import psycopg
-from psycopg.adapt import Buffer, Loader
+from psycopg.adapt import Buffer, Dumper, Loader, PyFormat
+from psycopg.types.numeric import Int4, Int4Dumper, Int8, Int8Dumper
 from sqlalchemy import Connection, Engine, ExceptionContext, create_engine, event
 from sqlalchemy.pool import QueuePool
 
@@ -30,7 +31,11 @@ _KEEPALIVES: Final = {"keepalives_idle": 30, "keepalives_interval": 10, "keepali
 _SESSION: Final = "SELECT set_config('timezone', 'UTC', false), set_config('datestyle', 'ISO, YMD', false), \
 set_config('intervalstyle', 'iso_8601', false)"
 #: Types whose text says all, which objects of Python's would not: infinity, years before 1, months, digits.
-_TEXT_TYPES: Final = ("numeric", "date", "time", "timetz", "interval", "uuid", "inet", "cidr")
+_TEXT_TYPES: Final = (
+    *("numeric", "date", "time", "timetz", "interval", "uuid", "inet", "cidr", "record"),
+    *("int4range", "int8range", "numrange", "daterange", "tsrange", "tstzrange"),
+    *("int4multirange", "int8multirange", "nummultirange", "datemultirange", "tsmultirange", "tstzmultirange"),
+)
 
 
 def make_engine(
@@ -48,6 +53,7 @@ def make_engine(
             "connect_timeout": max(2, math.ceil(connect_timeout_ms / 1000)),
             # Poolers in between give each transaction another connection.
             "prepare_threshold": None,
+            "cursor_factory": _OneStatementCursor,
             **_KEEPALIVES,
         },
         pool_pre_ping=True,
@@ -61,6 +67,7 @@ def make_engine(
     def set_up(connection: psycopg.Connection[Any], _record: object) -> None:
         for name in _TEXT_TYPES:
             connection.adapters.register_loader(name, _TextLoader)
+        connection.adapters.register_dumper(int, _NumberDumper)
         connection.adapters.register_loader("timestamp", _TimestampLoader)
         connection.adapters.register_loader("timestamptz", _MomentLoader)
         connection.autocommit = True  # or the first rollback would undo the settings
@@ -137,6 +144,36 @@ def _authorizer(*, writes: bool, confined: bool) -> Callable[..., int]:
 
     guarded = {"temp_store_directory", "data_store_directory"} | (set() if writes else {"query_only"})
     return authorize
+
+
+class _OneStatementCursor(psycopg.Cursor[Any]):
+    """Has the server refuse a text with several statements in it.
+
+    They could end the transaction around them, and with it what makes a query read only.
+    """
+
+    def _execute_send(self, query: Any, **given: Any) -> None:
+        # Without parameters psycopg would choose the protocol that takes several; there is no public way to choose.
+        super()._execute_send(query, **{**given, "force_extended": True})
+
+
+class _NumberDumper(Dumper):
+    """Integers as PostgreSQL takes those in a statement's text: `integer`, or `bigint` when they are too large.
+
+    psycopg takes `smallint` for small ones, for which 300 * 300 is out of range.
+    """
+
+    def get_key(self, obj: int, format: PyFormat) -> type:
+        """Int4 or Int8."""
+        return self.upgrade(obj, format).cls
+
+    def upgrade(self, obj: int, format: PyFormat) -> Dumper:  # noqa: ARG002 - psycopg's signature
+        """The dumper of numbers of that size."""
+        return Int4Dumper(Int4) if -(2**31) <= obj < 2**31 else Int8Dumper(Int8)
+
+    def dump(self, obj: int) -> bytes:
+        """The digits."""
+        return str(obj).encode()
 
 
 class _TextLoader(Loader):

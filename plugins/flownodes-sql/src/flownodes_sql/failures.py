@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sqlite3
 from typing import Any, Final
 
@@ -19,6 +20,7 @@ _TRY: Final = "It is tried again as the retry policy says; make sure that the da
 _AGAIN: Final = "Raise `max_attempts` in the node's retry policy, or let fewer at the same rows at a time."
 _STATEMENT: Final = "Correct the statement."
 _READ: Final = "Change databases with sql.execute; sql.query only reads."
+_URL: Final = "Correct the URL of the database: user, password, name of the database, options."
 _RIGHTS: Final = "Give the user of the database the right to do that, or the URL of one who has it."
 _DATA: Final = "Correct the value, or convert it in the statement with CAST."
 _CONSTRAINT: Final = "Give values that the table allows, or say what to do with others: INSERT … ON CONFLICT …"
@@ -35,11 +37,23 @@ _STATES: Final[dict[str, tuple[str, str, bool]]] = {
     "53": ("sql.unavailable", _TRY, True),
     "57P": ("sql.unavailable", _TRY, True),
     "42501": ("sql.forbidden", _RIGHTS, False),
-    "28": ("sql.forbidden", "Correct user and password in the URL.", False),
-    "3D": ("sql.statement", "Correct the name of the database in the URL.", False),
+    "28": ("sql.forbidden", _URL, False),
+    "3D": ("sql.forbidden", _URL, False),
     "22": ("sql.data", _DATA, False),
+    "42P18": ("sql.statement", "Say in the statement what it is: :name::text, for instance.", False),
+    "42804": ("sql.statement", "Convert it in the statement: :name::jsonb, for instance.", False),
     "23": ("sql.constraint", _CONSTRAINT, False),
 }
+#: What a server that cannot be had with this URL says, in English: no SQLSTATE comes with it. In another language it is
+#: taken for what may pass.
+_REFUSALS: Final = re.compile(
+    r"authentication failed|no password supplied|no pg_hba\.conf entry|FATAL: .* does not exist|permission denied for"
+    r"|is not permitted to log in|but SSL was required|invalid \w+ (?:value|number)|certificate verify failed"
+    r"|root certificate file"
+)
+#: What of the URL a driver that could not connect repeats: where the server is, and anything in quotes.
+_PLACE: Final = re.compile(r"^.*\bfailed: (?:FATAL: +)?")
+_QUOTED: Final = re.compile(r" (?:for (?:user|host) )?(?:\"[^\"]*\"|'[^']*')")
 #: SQLite's primary result codes: the same.
 _RESULTS: Final[dict[int, tuple[str, str, bool]]] = {
     sqlite3.SQLITE_BUSY: ("sql.locked", _AGAIN, True),
@@ -79,17 +93,22 @@ def failure(error: Exception) -> NodeError:
         if number is not None:
             details["result"] = cause.sqlite_errorname
         message = str(cause)
+        if number is None and message.startswith("Could not decode"):
+            code, remedy = "sql.data", "Select it as bytes: CAST(… AS BLOB)."
     elif isinstance(cause, psycopg.Error):
         state = cause.sqlstate
+        message = cause.diag.message_primary or str(cause).partition("\n")[0]
         if state is None and isinstance(cause, psycopg.OperationalError):
-            code, remedy, may_pass = "sql.unavailable", _TRY, True
+            is_refused = _REFUSALS.search(message) is not None
+            code, remedy, may_pass = ("sql.forbidden", _URL, False) if is_refused else ("sql.unavailable", _TRY, True)
+            message = _QUOTED.sub("", _PLACE.sub("", message))
         elif state is None:
             code, remedy, may_pass = "sql.data", _DATA, False  # the driver itself refuses a value
         else:
-            code, remedy, may_pass = _of_state(state)
+            is_writing = state == "0A000" and "data-modifying" in message  # WITH x AS (INSERT …) SELECT …, as a query
+            code, remedy, may_pass = _of_state("25006" if is_writing else state)
             details["sqlstate"] = state
         details |= _places(cause)
-        message = cause.diag.message_primary or str(cause).partition("\n")[0]
     else:
         code, remedy, may_pass = "sql.statement", _STATEMENT, False
         message = type(cause).__name__

@@ -69,11 +69,11 @@ def read_url(text: str) -> Address:
     if kind is None:
         raise _wrong("is for another kind of database", f"{_FORMS}.")
     options = _OPTIONS if kind == "postgresql" else frozenset()
-    surplus = sorted(url.query.keys() - options)
-    if surplus:
-        listed = ", ".join(map(repr, surplus))
-        known = f"There are {', '.join(sorted(options))}." if options else "For SQLite there are none."
-        raise _wrong(f"has options that there are not: {listed}", known)
+    if kind == "postgresql" and text.count("@") > 1:  # else what stands behind the first would be taken for the host
+        raise _wrong("has more than one @", "Write a @ in a password, as in every other part, as %40.")
+    if url.query.keys() - options:  # not named: they may be a part of a password that has a ? in it
+        known = f"There are {', '.join(sorted(options))}" if options else "For SQLite there are none"
+        raise _wrong("has options that there are not", f"{known}; a ? in a password is written %3F.")
     if kind == "sqlite":
         if url.host or (url.database or "").startswith("file:"):
             raise _wrong("names no file", "Write sqlite:///relative/path.db or sqlite:////absolute/path.db.")
