@@ -90,14 +90,17 @@ def apart(side: Side) -> Side:
     return frozen
 
 
-async def interleave(*sides: Side, rounds: int) -> list[list[float]]:
-    """The figures of each side over all rounds; every round asks every side once.
+async def interleave(*sides: Side, rounds: int, seconds: float = math.inf) -> list[list[float]]:
+    """The figures of each side over all rounds; every round asks every side once. After `seconds` none begins.
 
     The garbage collector stays on, as it does in programs. It starts each section with an empty table, so that no
     side pays for the garbage of another.
     """
     figures: list[list[float]] = [[] for _ in sides]
-    for _ in range(rounds):
+    until = time.perf_counter() + seconds
+    for number in range(rounds):
+        if number and time.perf_counter() > until:
+            break
         for side, taken in zip(sides, figures, strict=True):
             gc.collect()
             taken.append(await side())

@@ -47,7 +47,7 @@ def _cells(row: Row) -> tuple[str, ...]:
         "" if row.spread is None else f"{row.spread / 2:.2f}",
         "" if row.target is None else str(row.target),
         _MET[row.met],
-        "" if row.raw is None or row.against == "asyncio" else row.against,
+        row.missing or ("" if row.raw is None or row.against == "asyncio" else row.against),
     )
 
 

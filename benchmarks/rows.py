@@ -26,7 +26,8 @@ class Row:
     """One measurement. `ours` and `raw` are medians in `unit`.
 
     `raw` is what the engine is compared with: asyncio by hand unless `against` says otherwise. `ratio` is the median
-    of the ratios of neighbouring measurements, `spread` the distance of their quartiles.
+    of the ratios of neighbouring measurements, `spread` the distance of their quartiles. `missing` says why there was
+    nothing to compare with.
     """
 
     name: str
@@ -36,16 +37,17 @@ class Row:
     ratio: float | None = None
     spread: float | None = None
     against: str = "asyncio"
+    missing: str | None = None
     target: Target | None = None
 
     @property
     def met(self) -> bool | None:
-        """Whether the target is met; None without one."""
+        """Whether the target is met; None without one, and for a ratio when there was nothing to compare with."""
         if self.target is None:
             return None
         figure = self.ours if self.target.of == "ours" else self.ratio
         if figure is None:
-            return False
+            return None
         if self.target.at_most is not None and figure > self.target.at_most:
             return False
         return self.target.at_least is None or figure >= self.target.at_least
@@ -60,6 +62,7 @@ class Row:
             "ratio": self.ratio,
             "spread": self.spread,
             "against": None if self.raw is None else self.against,
+            "missing": self.missing,
             "target": None if self.target is None else str(self.target),
             "met": self.met,
         }
