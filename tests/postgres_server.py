@@ -91,7 +91,7 @@ def _run(program: Path, *words: str) -> None:
         user = pwd.getpwnam("postgres")
         other = {"user": user.pw_uid, "group": user.pw_gid, "extra_groups": []}
     # Not into a pipe: the server would keep it open.
-    subprocess.run([program, *words], check=True, stdout=subprocess.DEVNULL, cwd="/", timeout=60, **other)
+    subprocess.run([program, *words], check=True, stdout=subprocess.DEVNULL, cwd="/", timeout=180, **other)
 
 
 def _free_port() -> int:

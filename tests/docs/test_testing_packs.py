@@ -26,7 +26,7 @@ def test_the_tests_in_the_document_pass(tmp_path: Path) -> None:
         capture_output=True,
         text=True,
         check=False,
-        timeout=60,
+        timeout=180,
     )
     assert ended.returncode == 0, ended.stdout
     assert f"{sum(text.count('async def test_') for text in BLOCKS)} passed" in ended.stdout

@@ -31,7 +31,7 @@ def run(home: Path, inputs: dict[str, Any]) -> subprocess.CompletedProcess[str]:
         "--json",
     ]
     environment = {**os.environ, "FLOW_HOME": str(home)}
-    return subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False, timeout=60)
+    return subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False, timeout=180)
 
 
 @pytest.mark.parametrize(

@@ -19,7 +19,7 @@ def run(folder: Path, *words: str) -> dict[str, Any]:
         capture_output=True,
         text=True,
         check=False,
-        timeout=60,
+        timeout=180,
     )
     assert ended.returncode == 0, ended.stderr
     outputs: dict[str, Any] = json.loads(ended.stdout)["outputs"]

@@ -19,13 +19,14 @@ WORKFLOWS = sorted(path.name for path in EXAMPLES.glob("*.json"))
 
 # Waits for a Ctrl-C, takes its time, and ends in its own way.
 PATIENT = """
-import signal, sys
+import signal, sys, time
 def leave(number, frame):
     print("left", flush=True)
     sys.exit(130)
 signal.signal(signal.SIGINT, leave)
 print("ready", flush=True)
-signal.pause()
+while True:
+    time.sleep(0.1)
 """
 RUNS_THE_PATIENT = "import sys; from examples.make_run import run_to_its_end as run; sys.exit(run(sys.argv[1:]))"
 
@@ -44,7 +45,7 @@ def data() -> Iterator[str]:
 def flow(environment: dict[str, str], *words: str) -> Any:
     """What `flow` writes to stdout, which must be JSON; it must end well."""
     command = [sys.executable, "-m", "flowcli", *words]
-    ended = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False, timeout=60)
+    ended = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False, timeout=180)
     assert ended.returncode == 0, ended.stderr
     return json.loads(ended.stdout)
 
@@ -118,7 +119,9 @@ def test_a_node_of_ones_own_takes_ten_lines() -> None:
 
 def make_run(environment: dict[str, str], folder: Path) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, str(EXAMPLES / "make_run.py")]
-    return subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=False, timeout=60)
+    return subprocess.run(
+        command, cwd=folder, env=environment, capture_output=True, text=True, check=False, timeout=180
+    )
 
 
 def test_make_run_says_what_it_runs_and_runs_it(environment: dict[str, str], tmp_path: Path) -> None:
@@ -156,5 +159,5 @@ def test_ctrl_c_is_left_to_the_command_which_is_waited_for() -> None:
     assert process.stdout is not None
     assert process.stdout.readline() == "ready\n"
     os.killpg(process.pid, signal.SIGINT)
-    out, err = process.communicate(timeout=60)
+    out, err = process.communicate(timeout=180)
     assert (process.returncode, out, err) == (130, "left\n", "")

@@ -13,7 +13,7 @@ from tests.architecture.source_tree import ROOT
 def run(home: Path, inputs: dict[str, Any]) -> tuple[int, dict[str, Any]]:
     command = [sys.executable, "-m", "flowcli", "run", "examples/loops.json", "--input", json.dumps(inputs), "--json"]
     environment = {**os.environ, "FLOW_HOME": str(home)}
-    ended = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False, timeout=60)
+    ended = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False, timeout=180)
     return ended.returncode, json.loads(ended.stdout)
 
 

@@ -91,7 +91,7 @@ def printed(document: dict[str, Any], inputs: dict[str, Any], folder: Path) -> l
     file.write_text(json.dumps(document))
     command = [sys.executable, "-m", "flowcli", "run", str(file), "--input", json.dumps(inputs), "--events"]
     environment = {**os.environ, "FLOW_HOME": str(folder)}
-    ended = subprocess.run(command, env=environment, capture_output=True, text=True, check=False, timeout=60)
+    ended = subprocess.run(command, env=environment, capture_output=True, text=True, check=False, timeout=180)
     assert (ended.returncode, ended.stderr) == (0, "")
     return [json.loads(line) for line in ended.stdout.splitlines()]
 

@@ -207,7 +207,7 @@ def test_the_command_line_gives_back_the_bytes_that_it_was_given(tmp_path: Path)
 
     def flow(*words: str) -> str:
         command = [sys.executable, "-m", "flowcli", *words, "--db", "sqlite:///flow.db"]
-        ended = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False, timeout=60)
+        ended = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False, timeout=180)
         assert (ended.returncode, ended.stderr) == (0, "")
         return ended.stdout
 

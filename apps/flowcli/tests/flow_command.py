@@ -58,7 +58,7 @@ class Flow:
             env={**self.environment, **environment},
             capture_output=True,
             check=False,
-            timeout=60,
+            timeout=180,
         )
         return Ended(ended.returncode, ended.stdout.decode(), ended.stderr.decode(errors="replace"))
 

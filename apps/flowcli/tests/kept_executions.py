@@ -15,7 +15,7 @@ __all__ = ["DB", "LASTING", "SOON_SECONDS", "events_until", "kept", "killed", "s
 LASTING = str(Path(__file__).parent / "fixtures" / "lasting_nodes.py")
 DB = ("--db", "sqlite:///flow.db")
 #: Far more than anything in these tests takes.
-SOON_SECONDS = 20
+SOON_SECONDS = 60
 
 
 def events_until(process: subprocess.Popen[bytes], wanted: Callable[[dict[str, Any]], bool]) -> list[dict[str, Any]]:

@@ -53,7 +53,7 @@ def run_on_terminal(
 ) -> Shown:
     """Run to the end with all streams on a terminal; stdout may be another descriptor.
 
-    Once it has written `interrupt_at`, it gets a SIGINT.
+    Once it has written what `interrupt_at`, a regular expression, finds, it gets a SIGINT.
     """
     ours, theirs = pty.openpty()
     fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", rows, columns, 0, 0))
@@ -69,11 +69,12 @@ def run_on_terminal(
     parts = []
     while part := _read(ours):
         parts.append(part)
-        if interrupt_at is not None and interrupt_at in Shown(0, b"".join(parts).decode(errors="replace")).text:
+        written = Shown(0, b"".join(parts).decode(errors="replace")).text
+        if interrupt_at is not None and re.search(interrupt_at, written, re.DOTALL):
             process.send_signal(signal.SIGINT)
             interrupt_at = None
     os.close(ours)
-    return Shown(process.wait(timeout=60), b"".join(parts).decode())
+    return Shown(process.wait(timeout=180), b"".join(parts).decode())
 
 
 def screen_of(written: str) -> list[str]:

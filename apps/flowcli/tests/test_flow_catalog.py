@@ -80,8 +80,9 @@ def test_html_pages_link_each_other_and_load_nothing(flow_inside: FlowInside) ->
     folder = flow_inside.folder / "pages"
     assert "pages/index.html" in ended.err
     ids = {entry["id"] for entry in flow_inside("nodes", "--json").json["nodes"]}
-    assert {path.name for path in folder.iterdir()} == {"index.html", *(f"{type_id}.html" for type_id in ids)}
-    for path in folder.iterdir():
+    pages = list(folder.glob("*.html"))
+    assert {path.name for path in pages} == {"index.html", *(f"{type_id}.html" for type_id in ids)}
+    for path in pages:
         page = Page(path.read_text())
         assert page.loads == []
         assert page.tags.isdisjoint({"script", "link", "img", "iframe"})
@@ -129,3 +130,23 @@ def test_what_a_pack_says_cannot_change_the_page(description: str) -> None:
         assert page.loads == []
         assert not any(link.startswith("javascript") for link in page.links)
         assert text.count("<tr>") <= 3
+
+
+def test_pages_of_types_that_are_gone_go_and_other_files_stay(flow_inside: FlowInside) -> None:
+    pages = flow_inside.folder / "pages"
+    assert flow_inside("catalog", "--html", "pages", "--nodes", NODES).code == 0
+    local = {page.name for page in pages.glob("local.*")}
+    assert local
+    (pages / "mine.html").write_text("mine")
+    assert flow_inside("catalog", "--html", "pages").code == 0
+    assert not local.intersection(page.name for page in pages.iterdir())
+    assert (pages / "mine.html").read_text() == "mine"
+    assert (pages / "debug.log.html").exists()
+
+
+def test_what_it_has_not_written_is_not_overwritten(flow_inside: FlowInside) -> None:
+    flow_inside.write("README.md", "mine")
+    ended = flow_inside("catalog", "--markdown", ".")
+    assert (ended.code, "file.exists" in ended.err) == (2, True)
+    assert [file.name for file in flow_inside.folder.iterdir()] == ["README.md"]
+    assert (flow_inside.folder / "README.md").read_text() == "mine"

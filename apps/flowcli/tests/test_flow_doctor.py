@@ -153,3 +153,43 @@ def test_missing_time_zones_are_found(tmp_path: Path, monkeypatch: pytest.Monkey
     assert "system.tzdata" not in [one.code for one in checkup._system_parts(registry)]
     monkeypatch.setattr(zoneinfo, "ZoneInfo", missing)
     assert "system.tzdata" in [one.code for one in checkup._system_parts(registry)]
+
+
+SETTINGS = """
+from flowruntime.authoring import node, operator_settings
+from msgspec import Struct
+
+class Settings(Struct, forbid_unknown_fields=True):
+    roots: list[str] = []
+
+@node("ruled.a", effects="read")
+def a() -> list[str]:
+    return operator_settings("ruled", Settings).values.roots
+"""
+
+
+@pytest.mark.parametrize(
+    ("table", "said"),
+    [
+        ("[ruled]\nroots = [1]\n", "[ruled] does not fit"),
+        ("[ruled]\nroot = []\n", "[ruled] does not fit"),
+        ("[ruld]\nroots = []\n", "[ruld] is for no pack that is installed"),
+        ("[ruled]\nroots = ['x']\n[elsewhere]\nx = 1\n", ""),
+    ],
+)
+def test_the_tables_of_packs_in_the_settings_are_checked(env: Environment, table: str, said: str) -> None:
+    add(env, "ruled", "a", source=SETTINGS)
+    env.write("flow.toml", table)
+    wrong = found(env("doctor", "--json"), "settings")
+    assert len(wrong) == bool(said)
+    assert all(said in one["message"] and str(env.folder / "flow.toml") in one["message"] for one in wrong)
+
+
+def test_a_pack_whose_installation_was_cut_off_is_told(env: Environment) -> None:
+    add(env, "cutoff", "a")
+    assert "flownodes-cutoff" not in str(found(env("doctor", "--json"), "requirements"))
+    (env.folder / "site" / "flownodes_cutoff" / "flownodes.json").unlink()
+    (one,) = [one for one in found(env("doctor", "--json"), "requirements") if "flownodes-cutoff" in one["message"]]
+    assert one["code"] == "requirements.incomplete"
+    assert "flownodes_cutoff/flownodes.json" in one["message"]
+    assert "flownodes-cutoff==1.0" in one["remedy"]

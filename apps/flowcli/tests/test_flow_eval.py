@@ -41,6 +41,13 @@ def test_the_data_may_come_from_a_file_or_from_stdin_and_be_anything(flow: Flow)
     assert flow("eval", "@").json == {}
 
 
+def test_a_literal_without_its_backticks_gives_a_warning_beside_the_value(flow: Flow) -> None:
+    ended = flow("eval", "user.tags[?@ == null]", "--input", DATA)
+    assert (ended.code, ended.json) == (0, [])
+    assert "warning: 'null' is the name of a field here" in ended.err
+    assert "write `null`, in backticks" in ended.err
+
+
 def test_now_and_uuid_answer(flow: Flow) -> None:
     now, one, other = flow("eval", "[now(), uuid(), uuid()]").json
     assert now.endswith("Z")

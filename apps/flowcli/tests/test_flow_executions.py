@@ -5,6 +5,8 @@ import sqlite3
 from typing import Any
 
 from apps.flowcli.tests.flow_command import Flow, chain, node
+from apps.flowcli.tests.kept_executions import SOON_SECONDS, killed
+from apps.flowcli.tests.screen import run_on_terminal
 
 DB = ("--db", "sqlite:///flow.db")
 GOOD = chain(node("one", "debug.log"), node("two", "debug.noop"), id="good", name="Good")
@@ -100,6 +102,43 @@ def test_the_beginning_of_an_id_means_the_only_one_that_begins_so(flow_inside: F
         flow_inside("executions", "list", "--before", other[:-1], "--json", *DB).json["executions"][0]["execution_id"]
         == good
     )
+
+
+def test_on_a_narrow_terminal_each_execution_has_one_line_and_an_id_that_is_taken(flow: Flow) -> None:
+    ids = [keep(flow, GOOD) for _ in range(3)]
+
+    def listed(columns: int) -> list[str]:
+        words = flow.command("executions", "list", *DB)
+        return run_on_terminal(words, folder=flow.folder, environment=flow.environment, columns=columns).screen
+
+    assert [line.split()[0] for line in listed(120)] == ids[::-1]
+    for columns in (80, 40):
+        lines = listed(columns)
+        assert len(lines) == 3
+        assert all(len(line) <= columns for line in lines)
+        short = [line.split()[0] for line in lines]
+        assert [flow("executions", "show", one, "--json", *DB).json["execution_id"] for one in short] == ids[::-1]
+
+
+def test_numbers_that_no_database_has_are_no_faults(flow_inside: Flow) -> None:
+    execution_id = keep(flow_inside, GOOD)
+    large = str(10**30)
+    assert len(flow_inside("executions", "list", "--limit", large, "--json", *DB).json["executions"]) == 1
+    assert flow_inside("executions", "events", execution_id, "--after", large, *DB) == (0, "", "")
+    assert flow_inside("workflows", "list", "--limit", large, "--json", *DB).json == {"workflows": [], "next": None}
+    for seconds in ("nan", "-1"):
+        assert flow_inside("executions", "cancel", execution_id, "--timeout", seconds, *DB).code == 2
+
+
+def test_following_ends_when_nobody_reads_any_more(flow: Flow) -> None:
+    waiting = chain(node("wait", "control.wait", signal="go"))
+    execution_id = killed(flow, "run", flow.write("wait.json", waiting), at="NodeWaiting")
+    process = flow.start("executions", "events", execution_id, "--follow", *DB)
+    assert process.stdout is not None
+    assert process.stdout.readline()
+    process.stdout.close()
+    assert process.wait(timeout=SOON_SECONDS) == 0  # though no event will come
+    process.communicate()
 
 
 def test_an_unknown_execution_is_wrong_usage(flow_inside: Flow) -> None:

@@ -3,15 +3,31 @@
 import json
 import select
 import signal
+from collections.abc import Callable
 from typing import Any
 
 import pytest
+from flowruntime.clock import SystemClock
 
 from apps.flowcli.tests.flow_command import Flow, chain, node
 from apps.flowcli.tests.kept_executions import DB, LASTING, SOON_SECONDS, events_until, kept, killed, started, stopped
 
+#: Longer than these tests take, however busy the machine is.
+LONG_MS = 3_600_000
 
-def napping(delay_ms: int = 300) -> dict[str, Any]:
+
+@pytest.fixture
+def later(monkeypatch: pytest.MonkeyPatch) -> Callable[[], None]:
+    """Lets so much time pass for what this process runs."""
+
+    def pass_time() -> None:
+        now_us = SystemClock.now_us
+        monkeypatch.setattr(SystemClock, "now_us", lambda clock: now_us(clock) + LONG_MS * 1000)
+
+    return pass_time
+
+
+def napping(delay_ms: int = LONG_MS) -> dict[str, Any]:
     return chain(node("first", "debug.noop"), node("nap", "time.delay", delay_ms=delay_ms), node("last", "debug.noop"))
 
 
@@ -22,7 +38,9 @@ def noting(flow: Flow, **fields: Any) -> str:
     return flow.write("pay.json", chain(node("before", "local.note", ledger=ledger), pay) | {"id": "pay"})
 
 
-def test_a_run_that_was_killed_in_a_delay_is_listed_as_interrupted_and_resumed(flow: Flow, flow_inside: Flow) -> None:
+def test_a_run_that_was_killed_in_a_delay_is_listed_as_interrupted_and_resumed(
+    flow: Flow, flow_inside: Flow, later: Callable[[], None]
+) -> None:
     execution_id = killed(flow, "run", flow.write("nap.json", napping()), at="NodeWaiting")
     listed = flow_inside("executions", "list", *DB)
     assert "interrupted" in listed.out
@@ -32,7 +50,8 @@ def test_a_run_that_was_killed_in_a_delay_is_listed_as_interrupted_and_resumed(f
     text = flow_inside("executions", "show", execution_id, *DB)
     assert "interrupted: nobody runs it" in text.out
     assert f"flow executions resume {execution_id} --db sqlite:///flow.db" in text.err
-    ended = flow("executions", "resume", execution_id, "--json", *DB)
+    later()
+    ended = flow_inside("executions", "resume", execution_id, "--json", *DB)
     assert (ended.code, ended.json["status"], ended.json["execution_id"]) == (0, "succeeded", execution_id)
     assert ended.json["completed_nodes"] == ["first", "nap", "last"]
 
@@ -60,12 +79,13 @@ def test_a_node_that_must_not_repeat_rests_until_it_is_answered(flow: Flow, flow
     assert (flow.folder / "ledger").read_text().splitlines() == ["before 1", "pay 1"]
 
 
-def test_all_that_nobody_runs_is_resumed_at_once(flow: Flow) -> None:
+def test_all_that_nobody_runs_is_resumed_at_once(flow: Flow, flow_inside: Flow, later: Callable[[], None]) -> None:
     file = flow.write("nap.json", napping() | {"id": "nap"})
     ids = [killed(flow, "run", file, at="NodeWaiting") for _ in range(2)]
-    failing = chain(node("nap", "time.delay", delay_ms=300), node("fail", "control.fail", message="Enough."))
+    failing = chain(node("nap", "time.delay", delay_ms=LONG_MS), node("fail", "control.fail", message="Enough."))
     bad = killed(flow, "run", flow.write("bad.json", failing | {"id": "bad"}), at="NodeWaiting")
-    ended = flow("executions", "resume", *DB)
+    later()
+    ended = flow_inside("executions", "resume", *DB)
     assert ended.code == 1
     lines = [line.split() for line in ended.out.splitlines()]
     assert sorted(line[:2] for line in lines) == sorted([*([one, "succeeded"] for one in ids), [bad, "failed"]])
@@ -117,7 +137,7 @@ def test_types_that_are_not_here_set_it_aside_until_they_are(flow: Flow, flow_in
 
 
 def test_ctrl_c_cancels_the_one_that_is_resumed(flow: Flow) -> None:
-    execution_id = killed(flow, "run", flow.write("nap.json", napping(60_000)), at="NodeWaiting")
+    execution_id = killed(flow, "run", flow.write("nap.json", napping()), at="NodeWaiting")
     process, _ = started(flow, "executions", "resume", execution_id, at="WorkflowResumed")
     process.send_signal(signal.SIGINT)
     code, err = stopped(process)
@@ -126,7 +146,7 @@ def test_ctrl_c_cancels_the_one_that_is_resumed(flow: Flow) -> None:
 
 
 def test_ctrl_c_leaves_several_as_they_stand(flow: Flow, flow_inside: Flow) -> None:
-    execution_id = killed(flow, "run", flow.write("nap.json", napping(60_000)), at="NodeWaiting")
+    execution_id = killed(flow, "run", flow.write("nap.json", napping()), at="NodeWaiting")
     process, _ = started(flow, "executions", "resume", at="WorkflowResumed")
     process.send_signal(signal.SIGINT)
     code, err = stopped(process)

@@ -11,7 +11,7 @@ import pytest
 from apps.flowcli.tests.flow_command import NODES, Flow, chain, node
 
 #: Far less than the nodes of these tests would take.
-SOON_SECONDS = 20
+SOON_SECONDS = 60
 
 
 def started(flow: Flow, *words: str) -> subprocess.Popen[bytes]:
@@ -31,7 +31,7 @@ def finish(process: subprocess.Popen[bytes]) -> tuple[list[dict[str, object]], s
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_signal_cancels_the_execution_and_ends_with_130(flow: Flow, number: signal.Signals) -> None:
-    file = flow.write("wait.json", chain(node("wait", "time.delay", delay_ms=60_000), node("then", "debug.noop")))
+    file = flow.write("wait.json", chain(node("wait", "time.delay", delay_ms=600_000), node("then", "debug.noop")))
     process = started(flow, "run", file)
     process.send_signal(number)
     events, err = finish(process)
@@ -45,7 +45,7 @@ def test_a_signal_cancels_the_execution_and_ends_with_130(flow: Flow, number: si
 
 
 def test_a_cancelled_run_in_json_is_a_result_too(flow: Flow) -> None:
-    talking = chain(node("talk", "local.talk", text="here"), node("wait", "time.delay", delay_ms=60_000))
+    talking = chain(node("talk", "local.talk", text="here"), node("wait", "time.delay", delay_ms=600_000))
     process = flow.start("run", flow.write("wait.json", talking), "--nodes", NODES, "--json")
     assert process.stderr is not None
     assert process.stderr.readline() == b"talk: here\n"
@@ -97,7 +97,7 @@ def test_an_ignored_signal_stays_ignored(flow: Flow) -> None:
 
 
 def test_a_reader_that_goes_away_cancels_the_run_quietly(flow: Flow) -> None:
-    nodes = [node("wait", "time.delay", delay_ms=60_000)] + [node(f"n{n}", "debug.noop") for n in range(3000)]
+    nodes = [node("wait", "time.delay", delay_ms=600_000)] + [node(f"n{n}", "debug.noop") for n in range(3000)]
     file = flow.write("wide.json", {"name": "Wide", "nodes": nodes})
     with flow.start("run", file, "--events") as process:
         assert process.stdout is not None

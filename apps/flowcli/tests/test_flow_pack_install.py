@@ -2,9 +2,15 @@
 
 import os
 import pty
+import signal
 import subprocess
 import zipfile
+from collections.abc import Iterator
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from threading import Thread
+from typing import Any
 
 import pytest
 
@@ -12,6 +18,32 @@ from apps.flowcli.tests.environments import Environment, make_environment, make_
 from apps.flowcli.tests.flow_command import Ended
 
 OFFLINE = ("--offline", "--yes")
+#: One that has to be got from nowhere.
+BUILD_SYSTEM = 'requires = []\nbuild-backend = "backend"\nbackend-path = ["."]'
+BACKEND = """
+import pathlib, zipfile
+
+INFO = "flownodes_living-0.1.0.dist-info"
+POINTS = "[flownodes]\\nliving = flownodes_living\\n"
+
+def make(folder, files):
+    name = "flownodes_living-0.1.0-py3-none-any.whl"
+    files[f"{INFO}/METADATA"] = "Metadata-Version: 2.1\\nName: flownodes-living\\nVersion: 0.1.0\\n"
+    files[f"{INFO}/WHEEL"] = "Wheel-Version: 1.0\\nRoot-Is-Purelib: true\\nTag: py3-none-any\\n"
+    files[f"{INFO}/entry_points.txt"] = POINTS
+    files[f"{INFO}/RECORD"] = "".join(f"{file},,\\n" for file in [*files, f"{INFO}/RECORD"])
+    with zipfile.ZipFile(pathlib.Path(folder, name), "w") as archive:
+        for file, text in files.items():
+            archive.writestr(file, text)
+    return name
+
+def build_wheel(folder, settings=None, metadata=None):
+    src = pathlib.Path("src").absolute()
+    return make(folder, {str(file.relative_to(src)): file.read_text() for file in src.rglob("*.*") if file.is_file()})
+
+def build_editable(folder, settings=None, metadata=None):
+    return make(folder, {"living.pth": str(pathlib.Path("src").absolute())})
+"""
 
 
 @pytest.fixture(scope="module")
@@ -25,6 +57,22 @@ def env(root: Path, tmp_path: Path) -> Environment:
     """Its command, in an empty folder with an empty wheelhouse `w`."""
     (tmp_path / "w").mkdir()
     return Environment(root, tmp_path, tmp_path / "home")
+
+
+@pytest.fixture
+def served(env: Environment) -> Iterator[str]:
+    """The address of a server that has what is in the wheelhouse."""
+
+    class Quiet(SimpleHTTPRequestHandler):
+        def log_message(self, format: str, *args: Any) -> None:
+            pass
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), partial(Quiet, directory=str(env.folder / "w"))) as server:
+        thread = Thread(target=server.serve_forever)
+        thread.start()
+        yield f"http://127.0.0.1:{server.server_port}"
+        server.shutdown()
+        thread.join()
 
 
 def install(env: Environment, *names: str, options: tuple[str, ...] = OFFLINE) -> Ended:
@@ -72,6 +120,51 @@ def test_a_wheel_can_be_named_by_its_file(env: Environment) -> None:
         "problems": [],
     }
     assert env.installed()["flownodes-two"] == "1.0"
+
+
+@pytest.mark.parametrize(
+    "form", ["{url}", "flownodes-{name} @ {url}", "flownodes-{name}[more] @ {url}", "file://{path}"]
+)
+def test_an_address_can_be_named(env: Environment, form: str, served: str) -> None:
+    name = f"addressed{len(form)}"
+    wheel = make_pack(env.folder / "w", name, "shout")
+    word = form.format(name=name, path=wheel, url=f"{served}/{wheel.name}")
+    dry = env("pack", "install", word, "--dry-run")
+    assert (dry.code, f"+ flownodes-{name} " in dry.err) == (0, True), dry.err
+    assert f"flownodes-{name}" not in env.installed()
+    ended = env("pack", "install", word, "--yes")
+    assert (ended.code, ended.out) == (0, f"New node types: {name}.shout\n"), ended.err
+    (origin,) = [pack["origin"] for pack in env("packs", "--json").json["packs"] if pack["namespace"] == name]
+    assert origin == (f"file {wheel}" if form.startswith("file") else f"url {served}/{wheel.name}")
+
+
+def test_what_an_address_brings_is_looked_at_as_everything_is(env: Environment, served: str) -> None:
+    make_wheel(env.folder / "w", "plainthing")
+    ended = env("pack", "install", f"{served}/plainthing-1.0-py3-none-any.whl", "--yes")
+    assert (ended.code, "install.no_pack" in ended.err) == (3, True)
+    make_pack(env.folder / "w", "misnamed", "a")
+    other = env("pack", "install", f"flownodes-other @ {served}/flownodes_misnamed-1.0-py3-none-any.whl", "--yes")
+    assert other.code == 3
+    assert {"plainthing", "flownodes-misnamed"}.isdisjoint(env.installed())
+
+
+def test_a_folder_can_be_installed_editable(env: Environment) -> None:
+    assert env("pack", "new", "living").code == 0
+    project = env.folder / "flownodes-living" / "pyproject.toml"
+    theirs = 'requires = ["hatchling"]\nbuild-backend = "hatchling.build"'
+    assert theirs in project.read_text()
+    project.write_text(project.read_text().replace(theirs, BUILD_SYSTEM))
+    (project.parent / "backend.py").write_text(BACKEND)
+    dry = env("pack", "install", "-e", "flownodes-living", "--dry-run")
+    assert (dry.code, "+ flownodes-living" in dry.err) == (0, True), dry.err
+    ended = env("pack", "install", "-e", "flownodes-living", "--yes")
+    assert (ended.code, ended.out) == (0, "New node types: living.hello\n"), ended.err
+    assert env("pack", "new", "living", "--node", "bye").code == 0
+    assert {"living.bye", "living.hello"} <= {row["id"] for row in env("nodes", "--json").json["nodes"]}
+    kept = env("pack", "update", "flownodes-living", "--yes")
+    assert (kept.code, "update.editable" in kept.err) == (3, True)
+    assert "belongs to `flow pack install`" in env("pack", "remove", "-e", "flownodes-living").err
+    assert env("pack", "remove", "flownodes-living", "--yes").code == 0
 
 
 def test_pip_does_the_same_where_there_is_no_uv(env: Environment, tmp_path: Path) -> None:
@@ -213,6 +306,10 @@ def test_what_is_no_pack_is_not_kept(env: Environment) -> None:
         (["w/torn-1.0-py3-none-any.whl"], "install.bad_file", 2),
         (["two words"], "install.name", 2),
         (["https://example.org/a-1.0-py3-none-any.zip"], "install.address", 2),
+        (["git+https://example.org/a.git"], "install.address", 2),
+        (["flowcore @ https://example.org/flowcore-9.0-py3-none-any.whl"], "install.core", 3),
+        (["-e", "nowhere"], "pack.no_project", 2),
+        (["w/torn-1.0.tar.gz"], "install.bad_file", 2),
         ([], "usage.wrong", 2),
     ],
 )
@@ -221,10 +318,18 @@ def test_what_cannot_be_installed_is_told_with_what_to_do(
 ) -> None:
     make_pack(env.folder / "w", "lacking", "a", requires=["not-to-be-had"])
     env.write("w/torn-1.0-py3-none-any.whl", "torn")
+    env.write("w/torn-1.0.tar.gz", "torn")
     ended = install(env, *words, options=("--offline", "--yes", "--json"))
     assert (ended.code, ended.json["error"]["code"]) == (exit_code, code)
     assert ended.json["error"]["remedy"]
     assert "Traceback" not in ended.err
+
+
+def test_a_folder_that_has_the_name_of_what_is_not_found_is_pointed_to(env: Environment) -> None:
+    assert env("pack", "new", "beside").code == 0
+    ended = install(env, "flownodes-beside")
+    assert (ended.code, "install.not_found" in ended.err) == (3, True)
+    assert "flow pack install ./flownodes-beside" in ended.err
 
 
 def test_an_index_that_does_not_answer_is_told(env: Environment) -> None:
@@ -302,6 +407,18 @@ def test_an_update_that_another_pack_does_not_go_with_is_held_back(env: Environm
     assert env.installed()["flownodes-base"] == "2.0"
 
 
+def test_of_an_update_that_breaks_the_way_back_is_told(env: Environment) -> None:
+    make_pack(env.folder / "w", "breaking", "a")
+    assert install(env, "flownodes-breaking").code == 0
+    make_pack(env.folder / "w", "breaking", "a", version="2.0", source="raise RuntimeError('no')")
+    ended = env("pack", "update", "flownodes-breaking", "--find-links", "w", *OFFLINE)
+    assert (ended.code, "inspect.raised" in ended.err) == (3, True)
+    back = "flownodes-breaking==1.0"
+    assert f"To go back: flow pack install {back}\n" in ended.err
+    assert install(env, back).code == 0
+    assert env.installed()["flownodes-breaking"] == "1.0"
+
+
 def test_only_what_is_installed_from_releases_can_be_updated(env: Environment) -> None:
     unknown = env("pack", "update", "flownodes-nowhere", *OFFLINE)
     assert (unknown.code, "flow pack install flownodes-nowhere" in unknown.err) == (2, True)
@@ -350,3 +467,33 @@ def test_a_pack_that_another_one_needs_stays_until_both_go(env: Environment) -> 
     assert (alone.code, "flownodes-above 1.0 needs flownodes-below" in alone.err) == (3, True)
     assert env("pack", "remove", "flownodes-below", "flownodes-above", "--yes").code == 0
     assert {"flownodes-below", "flownodes-above"}.isdisjoint(env.installed())
+
+
+# --- interrupted ---------------------------------------------------------------------------------
+
+
+def test_a_ctrl_c_during_an_installation_leaves_no_half_of_it(env: Environment) -> None:
+    many = {f"manyfiles/{number}.txt": "text" for number in range(4000)}
+    make_wheel(env.folder / "w", "manyfiles", files={"manyfiles/__init__.py": "", **many})
+    make_pack(env.folder / "w", "cut", "a", requires=["manyfiles"])
+    command = env.command("pack", "install", "flownodes-cut", "--find-links", "w", *OFFLINE)
+
+    (packages,) = (env.root / "lib").glob("python*/site-packages")
+    with subprocess.Popen(
+        command,
+        cwd=env.folder,
+        env=env.environment,
+        start_new_session=True,  # so that its processes get the Ctrl-C of a terminal, and the tests do not
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+    ) as process:
+        while process.poll() is None and not (packages / "manyfiles").exists():
+            pass
+        if process.poll() is None:
+            os.killpg(process.pid, signal.SIGINT)
+        said = process.communicate()[0].decode()
+    assert process.returncode in {130, -signal.SIGINT}, said
+    assert "Interrupted." in said
+    assert len(list((packages / "manyfiles").iterdir())) == 4001
+    assert env("pack", "remove", "flownodes-cut", "--yes").code == 0

@@ -13,6 +13,19 @@ import pytest
 from apps.flowcli.tests.flow_command import NODES, Flow, FlowInside, chain, node
 
 CANARY = "canary-c0ffee-42"
+VAULT = """
+from flowruntime.hooks import hookimpl
+
+class Vault:
+    name = "vault"
+    def get(self, name): return None
+    def names(self):
+        print("asked")
+        return [3, "A", None]
+
+@hookimpl
+def secret_providers(): return [Vault()]
+"""
 
 
 @pytest.fixture(autouse=True)
@@ -86,7 +99,8 @@ def test_the_end_of_a_single_line_is_no_part_of_a_secret(
     store.close()
 
 
-def test_on_a_terminal_the_text_is_asked_for_and_not_echoed(flow: Flow) -> None:
+def at_a_terminal(flow: Flow, typed: bytes) -> tuple[int, bytes]:
+    """How `secrets set TOKEN` ends when this is typed, and what the terminal has shown."""
     terminal, its_end = pty.openpty()
     process = subprocess.Popen(
         flow.command("secrets", "set", "TOKEN"),
@@ -101,14 +115,63 @@ def test_on_a_terminal_the_text_is_asked_for_and_not_echoed(flow: Flow) -> None:
     shown = b""
     while not shown.endswith(b"TOKEN: "):
         shown += os.read(terminal, 1000)
-    os.write(terminal, CANARY.encode() + b"\n")
+    for begin in range(0, len(typed), 500):
+        os.write(terminal, typed[begin : begin + 500])
     with contextlib.suppress(OSError):  # so a terminal says that nobody is there any more
         while data := os.read(terminal, 1000):
             shown += data
     os.close(terminal)
-    assert process.wait(60) == 0
-    assert shown == b"TOKEN: \r\nTOKEN: set\r\n"
+    return process.wait(60), shown
+
+
+def test_on_a_terminal_the_text_is_asked_for_and_not_echoed(flow: Flow) -> None:
+    assert at_a_terminal(flow, CANARY.encode() + b"\n") == (0, b"TOKEN: \r\nTOKEN: set\r\n")
     assert [row["name"] for row in flow("secrets", "list", "--json").json["secrets"]] == ["TOKEN"]
+
+
+@pytest.mark.parametrize(
+    ("typed", "said"),
+    [
+        (b"x" * 5000 + b"\n", b"longer than the one line"),
+        (b"-----BEGIN PRIVATE KEY-----\nMIIEvQIBADANBg\n", b"longer than the one line"),
+        (b"caf\xe9 canary\n", b"no text in UTF-8"),
+    ],
+)
+def test_what_a_terminal_cannot_give_whole_is_refused(flow: Flow, typed: bytes, said: bytes) -> None:
+    code, shown = at_a_terminal(flow, typed)
+    assert (code, said in shown) == (2, True)
+    assert flow("secrets", "list", "--json").json == {"secrets": []}
+
+
+@pytest.mark.parametrize("words", [("secrets", "list"), ("eval", "shout('a')")])
+def test_the_plugins_of_a_denied_distribution_are_not_imported(
+    flow: Flow, words: tuple[str, ...], tmp_path: Path
+) -> None:
+    site, imported = tmp_path / "site", tmp_path / "imported"
+    info = site / "acme-1.0.dist-info"
+    info.mkdir(parents=True)
+    (site / "acme_hooks.py").write_text(f"open({str(imported)!r}, 'w').close()\n")
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: acme\nVersion: 1.0\n")
+    (info / "entry_points.txt").write_text("[flownodes.hooks]\nacme = acme_hooks\n")
+    flow(*words, PYTHONPATH=str(site), FLOW_SAFE_MODE="1")
+    assert not imported.exists()
+    flow.write("flow.toml", '[packs]\ndeny = ["acme"]\n')
+    flow(*words, PYTHONPATH=str(site))
+    assert not imported.exists()
+    flow.write("flow.toml", "")
+    flow(*words, PYTHONPATH=str(site))
+    assert imported.exists(), "permitted, it is asked"
+
+
+def test_names_that_a_plugin_gives_and_that_are_no_texts_are_left_out(flow: Flow, tmp_path: Path) -> None:
+    info = tmp_path / "site" / "acme-1.0.dist-info"
+    info.mkdir(parents=True)
+    (tmp_path / "site" / "acme_hooks.py").write_text(VAULT)
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: acme\nVersion: 1.0\n")
+    (info / "entry_points.txt").write_text("[flownodes.hooks]\nacme = acme_hooks\n")
+    listed = flow("secrets", "list", "--json", PYTHONPATH=str(tmp_path / "site"))
+    assert listed.json == {"secrets": [{"name": "A", "from": "vault"}]}
+    assert "asked" in listed.err
 
 
 @pytest.mark.parametrize(

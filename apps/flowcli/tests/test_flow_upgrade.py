@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -74,6 +75,54 @@ def test_a_link_stays_a_link(flow: Flow, outdated: Path) -> None:
     flow("upgrade", "link.json", "--write", "--nodes", NODES)
     assert link.is_symlink()
     assert outdated.read_text(encoding="utf-8") == UPGRADED
+
+
+def test_a_file_that_somebody_edits_meanwhile_keeps_what_they_wrote(flow: Flow, outdated: Path) -> None:
+    edited = OUTDATED.replace("Old", "Edited")
+    nodes = flow.folder / "edited_nodes.py"
+    nodes.write_text(
+        Path(NODES)
+        .read_text(encoding="utf-8")
+        .replace('print("migrating")', f"__import__('pathlib').Path({str(outdated)!r}).write_text({edited!r})"),
+        encoding="utf-8",
+    )
+    ended = flow("upgrade", "old.json", "--write", "--nodes", str(nodes))
+    assert ended.code == 2
+    assert "'old.json' was changed by somebody else while it was upgraded" in ended.err
+    assert outdated.read_text(encoding="utf-8") == edited
+    assert {file.name for file in flow.folder.iterdir()} - {"__pycache__"} == {"edited_nodes.py", "old.json"}
+
+
+def test_what_is_half_written_can_be_read_by_nobody_else(
+    flow: Flow, outdated: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    outdated.chmod(0o600)
+    modes: list[int] = []
+
+    def fsync(descriptor: int) -> None:
+        modes.append(os.fstat(descriptor).st_mode & 0o777)
+
+    monkeypatch.setattr(os, "fsync", fsync)
+    assert flow("upgrade", "old.json", "--write", "--nodes", NODES).code == 0
+    assert modes == [0o600]
+    assert outdated.stat().st_mode & 0o777 == 0o600
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda text: "\ufeff" + text,
+        lambda text: text.replace("\n", "\r\n"),
+        lambda text: text.replace('"Old"', '"O\U0001f600\\u00e9\u2028"'),
+        lambda text: text.replace("{", "{\t ", 1).rstrip("\n"),
+        lambda text: text.replace('"name"', '"x-note": 1.50, "vars": {"big": 9007199254740993, "e": 1E2}, "name"'),
+    ],
+    ids=["byte order mark", "line ends of Windows", "other letters", "odd spaces", "numbers"],
+)
+def test_odd_bytes_are_kept(flow: Flow, outdated: Path, change: Callable[[str], str]) -> None:
+    outdated.write_bytes(change(OUTDATED).encode())
+    assert flow("upgrade", "old.json", "--write", "--nodes", NODES).code == 0
+    assert outdated.read_bytes() == change(UPGRADED).encode()
 
 
 def test_a_file_that_cannot_be_upgraded_stays_and_the_others_are_upgraded(flow: Flow, outdated: Path) -> None:

@@ -397,6 +397,6 @@ def test_two_processes_add_versions_at_the_same_time_and_none_is_lost(flow: Flow
     names = [flow.write(f"{number}.json", {**GREET, "vars": {"word": f"{number}"}}) for number in range(4)]
     processes = [flow.start("workflows", "add", name, "--json", *DB) for name in names]
     versions = sorted(
-        json.loads(process.communicate(timeout=60)[0])["workflows"][0]["version"] for process in processes
+        json.loads(process.communicate(timeout=180)[0])["workflows"][0]["version"] for process in processes
     )
     assert versions == [1, 2, 3, 4]

@@ -47,6 +47,11 @@ def test_the_reason_is_one_line_without_chatter_and_of_a_proof_the_first_step() 
         ),
         ("error: externally-managed-environment", "install.managed", "virtual environment"),
         (
+            "error: Failed to copy to `/x/y`\n  cause: No space left on device (os error 28)",
+            "install.disk_full",
+            "doctor",
+        ),
+        (
             "error: failed to create directory `/usr/lib/x`: Permission denied (os error 13)",
             "install.unwritable",
             "belongs to you",
@@ -71,3 +76,10 @@ def test_each_kind_of_failure_has_its_code_and_remedy(said: str, code: str, reme
     assert error.code == code
     assert remedy in error.remedy
     assert error.message.startswith("a cannot be installed: ")
+
+
+def test_of_a_tool_that_breaks_the_last_line_is_the_reason() -> None:
+    said = (
+        "Collecting a\nERROR: Exception:\nTraceback (most recent call last):\n  File x, line 1\nValueError: odd name\n"
+    )
+    assert reason_of(ToolFailed(said)) == "ValueError: odd name"

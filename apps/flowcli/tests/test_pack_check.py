@@ -71,3 +71,22 @@ def test_a_folder_without_a_project_is_wrong_usage(flow: Flow) -> None:
     assert (ended.code, ended.out) == (2, "")
     assert "pyproject.toml" in ended.err
     assert flow("pack", "check", "one", "two").code == 2
+
+
+@pytest.mark.parametrize("status", [0, 7])
+def test_a_node_that_ends_the_process_is_a_finding(flow: Flow, module: Path, status: int) -> None:
+    change(module, "    if not name.strip():", f"    import os; os._exit({status})\n    if not name.strip():")
+    flow("pack", "build", "flownodes-greet")
+    ended = flow("pack", "check", "flownodes-greet", "--json")
+    assert ended.code == 1
+    (finding,) = ended.json["findings"]
+    assert (finding["check"], finding["type"]) == ("examples", "greet.hello")
+    assert f"exit status {status}" in finding["message"]
+    assert "schemas: greet.hello" in ended.json["passed"]
+
+
+def test_a_settings_file_that_cannot_be_read_is_told_as_everywhere(flow: Flow, module: Path) -> None:
+    assert module.exists()
+    flow.write("flow.toml", "[packs\n")
+    ended = flow("pack", "check", "flownodes-greet")
+    assert (ended.code, "settings.malformed" in ended.err) == (3, True)

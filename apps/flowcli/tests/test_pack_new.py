@@ -32,7 +32,7 @@ def files_in(folder: Path) -> dict[str, bytes]:
 
 def python(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-m", *arguments]
-    return subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False, timeout=60)
+    return subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False, timeout=180)
 
 
 def types_of(pack: Path) -> list[str]:
@@ -166,6 +166,8 @@ def test_when_the_catalog_cannot_be_built_the_pack_is_as_it_was(flow: Flow) -> N
         (["a__b"], "flow pack new a_b"),
         (["../up"], "flow pack new up"),
         ([""], "a letter first"),
+        (["a" * 300], "60 at most"),
+        (["greet", "--node", "a" * 300], "60 at most"),
         (["flownodes-greet"], "flow pack new greet"),
         (["greet", "--node", "list"], "it would hide"),
         (["greet", "--node", "json"], "it would hide"),

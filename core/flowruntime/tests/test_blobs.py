@@ -188,3 +188,15 @@ def test_a_disk_that_takes_no_more_is_told_and_nothing_stays_behind(tmp_path: Pa
     )
     assert ended.stdout == "The temporary file for the content cannot be written: File too large.\n"
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("size", [1, MEMORY_BYTES + 1])
+def test_nothing_can_be_added_to_a_finished_blob(size: int) -> None:
+    with BlobWriter() as writer:
+        writer.write(b"x" * size)
+        blob = writer.finish()
+        with pytest.raises(ValueError, match="make another one"):
+            writer.write(b"y")
+        with pytest.raises(ValueError, match="make another one"):
+            writer.finish()
+    assert blob.read() == b"x" * size

@@ -7,6 +7,7 @@ import platform
 import shutil
 import sys
 import tempfile
+import tomllib
 import zoneinfo
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -16,12 +17,20 @@ from typing import Any, Final, Literal, TypeAlias
 
 from flowcore.errors import FlowError, InstallationError
 from flowcore.packs import PackProblem
+from flowcore.values import did_you_mean
 from flowruntime.permits import normalized
-from flowruntime.registry import PackSettings, Registry, probe_hooks, probe_pack, read_settings
+from flowruntime.registry import (
+    PackSettings,
+    Registry,
+    check_pack_settings,
+    probe_hooks,
+    probe_pack,
+    read_settings,
+)
 from flowruntime.registry.places import cache_directory, settings_file
 from flowruntime.stores import default_url, store_for
 
-from flowcli.installer.installed import Distribution, installed_distributions
+from flowcli.installer.installed import Distribution, installed_distributions, missing_files
 from flowcli.installer.tools import find_tool
 
 __all__ = ["Finding", "Status", "examine"]
@@ -31,6 +40,8 @@ Status: TypeAlias = Literal["ok", "problem"]
 _OLDEST_PYTHON: Final = (3, 11)
 #: How many packs are imported at once.
 _AT_ONCE: Final = 4
+#: The tables of flow.toml that belong to no pack.
+_OWN_TABLES: Final = ("packs", "secrets")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,6 +73,7 @@ def examine(db: str | None = None) -> Iterator[Finding]:
     registry = Registry.discover(settings=settings)
     installed = installed_distributions()
     yield from _packs(registry)
+    yield from _tables(registry)
     yield from _hooks(installed, settings)
     yield from _requirements(installed)
     yield from _system_parts(registry)
@@ -95,11 +107,12 @@ def _settings() -> tuple[PackSettings, Finding]:
 
 
 def _packs(registry: Registry) -> Iterator[Finding]:
-    """The records of the registry, then what the code of each pack does."""
-    for problem in registry.problems:
+    """The records of the registry, then what the code of each pack does. Hooks are looked at by themselves."""
+    problems = [problem for problem in registry.problems if not problem.code.startswith("hooks.")]
+    for problem in problems:
         yield _of_pack("pack", problem)
     with ThreadPoolExecutor(_AT_ONCE) as threads:
-        told = {problem.pack for problem in registry.problems}
+        told = {problem.pack for problem in problems}
         packs = [pack for pack in registry.packs if pack.distribution not in told]
         for pack, found in zip(packs, threads.map(probe_pack, packs), strict=True):
             if found is None:
@@ -110,6 +123,31 @@ def _packs(registry: Registry) -> Iterator[Finding]:
                 )
             else:
                 yield _of_pack("pack", found)
+
+
+def _tables(registry: Registry) -> Iterator[Finding]:
+    """Whether the tables of flow.toml are what the packs that they are named by take."""
+    file = settings_file()
+    if file is None:
+        return
+    try:
+        tables = tomllib.loads(Path(file).read_text(encoding="utf-8-sig"))
+    except (OSError, ValueError):
+        return  # the check of settings has told it
+    packs = {pack.namespace: pack for pack in registry.packs}
+    for name in sorted(tables.keys() - set(_OWN_TABLES)):
+        if name in packs:
+            problem = check_pack_settings(packs[name], file)
+            if problem is not None:
+                yield _of_pack("settings", problem)
+        elif name not in registry.denied and (meant := did_you_mean(name, [*_OWN_TABLES, *packs])):
+            yield Finding(
+                check="settings",
+                status="problem",
+                message=f"The settings file {file}: [{name}] is for no pack that is installed.",
+                code="settings.unknown_table",
+                remedy=meant,
+            )
 
 
 def _hooks(installed: dict[str, Distribution], settings: PackSettings) -> Iterator[Finding]:
@@ -132,7 +170,20 @@ def _requirements(installed: dict[str, Distribution]) -> Iterator[Finding]:
         return
     ours = {name for name, one in installed.items() if one.is_core or one.is_pack}
     needed = ours.union(*(installed[name].requires for name in ours))
+    is_complete = True
     missing = [line for line in tool.check() if needed.intersection(_words(line))]
+    for name in sorted(needed & installed.keys()):
+        if gone := missing_files(name):
+            found = installed[name]
+            yield Finding(
+                check="requirements",
+                status="problem",
+                message=f"{found.name} {found.version} is not all there: {len(gone)} of its files are missing, such as"
+                f" {gone[0]}.",
+                code="requirements.incomplete",
+                remedy=f"Install it anew: pip install --force-reinstall --no-deps {found.pin}",
+            )
+            is_complete = False
     for line in missing:
         yield Finding(
             check="requirements",
@@ -141,7 +192,7 @@ def _requirements(installed: dict[str, Distribution]) -> Iterator[Finding]:
             code="requirements.missing",
             remedy="Install what is missing: pip install --upgrade, with the name of the package that requires it.",
         )
-    if not missing:
+    if is_complete and not missing:
         yield Finding(check="requirements", message=f"all there, says {tool.name}")
 
 

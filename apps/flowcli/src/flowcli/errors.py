@@ -81,8 +81,10 @@ def problem_line(problem: Problem, *, file: str = "", kind: str = "") -> str:
 
 
 def _innermost(error: Exception) -> Exception:
-    """The error itself, when task groups have put it into groups of one."""
-    while isinstance(error, ExceptionGroup) and len(error.exceptions) == 1:
+    """The error itself, when task groups have put it into groups; the first one of several that can be told."""
+    while isinstance(error, ExceptionGroup):
+        if len(error.exceptions) > 1 and not all(isinstance(one, FlowError | UsageError) for one in error.exceptions):
+            break
         error = error.exceptions[0]
     return error
 

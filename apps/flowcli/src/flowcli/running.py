@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import anyio
 import anyio.to_thread
 from anyio.streams.memory import MemoryObjectReceiveStream, MemoryObjectSendStream
-from flowcore.errors import ExecutionError, WorkflowInvalid
+from flowcore.errors import ExecutionError, StoreError, WorkflowInvalid
 from flowcore.events import TOP, NodeFailed
 from flowcore.executions import ExecutionResult
 from flowcore.values import Value
@@ -151,7 +151,7 @@ class Run:
         if self._leave is not None:
             self._leave()
         elif self._execution_id is not None:
-            with contextlib.suppress(ExecutionError):  # it has ended already
+            with contextlib.suppress(ExecutionError, StoreError):  # it has ended already
                 self._runtime.cancel(self._execution_id)
 
     async def _show(self, execution_id: str, watcher: Watcher, batches: MemoryObjectReceiveStream[Batch]) -> None:

@@ -5,8 +5,10 @@ Part of the warm path of `flow nodes`: nothing dear is imported here.
 
 from __future__ import annotations
 
+import contextlib
 import io
 import os
+import stat
 import sys
 from typing import Literal, TextIO
 
@@ -21,6 +23,7 @@ __all__ = [
     "printable",
     "say",
     "styled",
+    "wait_for_readers",
     "write_data",
 ]
 
@@ -60,6 +63,17 @@ def write_data(text: str, stream: TextIO | None = None) -> bool:
             remedy="Make room, or send it elsewhere.",
         ) from error
     return True
+
+
+def wait_for_readers(seconds: float) -> bool:
+    """Wait so long; False at once when nobody reads stdout any more."""
+    import select
+
+    poll = select.poll()
+    with contextlib.suppress(OSError, ValueError):  # it may be no file
+        if stat.S_ISFIFO(os.fstat(sys.stdout.fileno()).st_mode):
+            poll.register(sys.stdout.fileno(), 0)  # that its other end is closed comes unasked
+    return not poll.poll(seconds * 1000)
 
 
 def say(text: str) -> None:

@@ -5,6 +5,7 @@ import signal
 import subprocess
 import sys
 import threading
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -68,10 +69,16 @@ def test_code_deep_in_a_module_is_found(importable: Site) -> None:
         ("import no_such_module", "import.raised", "No module named 'no_such_module'"),
         ("import sys\nsys.exit('bye')", "import.exited", "sys.exit('bye')"),
         ("exit(0)", "import.exited", "sys.exit(0)"),
+        ("import os\nos._exit(0)", "import.exited", "os._exit(0)"),
         ("raise KeyboardInterrupt", "import.raised", "KeyboardInterrupt"),
         ("raise GeneratorExit", "import.raised", "GeneratorExit"),
         ("class E(BaseException): ...\nraise E('out')", "import.raised", "out"),
         ("def f(): f()\nf()", "import.raised", "RecursionError"),
+        (
+            "import signal\nsignal.signal(signal.SIGUSR1, signal.SIG_IGN)",
+            "import.raised",
+            "nodes are imported on another one, and must set no handlers",
+        ),
     ],
 )
 def test_an_import_that_fails_names_pack_and_place(importable: Site, source: str, code: str, said: str) -> None:
@@ -82,6 +89,19 @@ def test_an_import_that_fails_names_pack_and_place(importable: Site, source: str
     assert said in error.message
     assert str(importable.folder / "flownodes_bad" / "__init__.py") in error.message
     assert load(importable, "good.fine").id == "good.fine"
+
+
+def test_a_fork_of_an_import_ends_as_it_wants_to(importable: Site, tmp_path: Path) -> None:
+    file = tmp_path / "status"
+    source = (
+        "import os, pathlib\nchild = os.fork()\nif not child:\n    os._exit(7)\n"
+        f"pathlib.Path({str(file)!r}).write_text(str(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])))\n"
+    )
+    importable.add_pack("forks", "a", source=source + node_source("forks.a"))
+    before = os._exit
+    assert load(importable, "forks.a").id == "forks.a"
+    assert file.read_text() == "7"
+    assert os._exit is before
 
 
 def test_a_missing_dependency_is_to_be_installed(importable: Site) -> None:

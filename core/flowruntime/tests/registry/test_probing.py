@@ -49,6 +49,7 @@ def test_a_catalog_that_is_not_the_code_is_told_with_what_differs(site: Site) ->
         ("raise SystemExit", "inspect.exited"),
         ("import os; os._exit(3)", "inspect.died"),
         ("import time; time.sleep(600)", "inspect.hung"),
+        ("import signal; signal.signal(signal.SIGUSR1, signal.SIG_IGN)", "inspect.raised"),
     ],
 )
 def test_an_import_that_comes_to_harm_harms_nobody_else(site: Site, before: str, code: str) -> None:

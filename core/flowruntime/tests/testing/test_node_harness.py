@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from datetime import timedelta
 from typing import Any
 
+import anyio
 import httpx
 import pytest
 from flowcore.errors import ExecutionError, FatalNodeError, RetryableNodeError, WorkflowInvalid
@@ -199,12 +200,14 @@ async def test_a_node_is_run_step_by_step(node_harness: NodeHarness) -> None:
         running = await opened.start()
         with pytest.raises(TimeoutError):
             await running.until(NodeRetrying, limit_seconds=0.05)  # it sleeps, and time stands still
+        await anyio.wait_all_tasks_blocked()
         opened.clock.advance(200)
         retrying = await running.until(NodeRetrying)
         assert (retrying.attempt, running.state) == (1, {"last": 1})
         opened.clock.advance(70)
         with pytest.raises(TimeoutError):
             await running.until(WorkflowCompleted, limit_seconds=0.05)
+        await anyio.wait_all_tasks_blocked()
         opened.clock.advance(200)
         assert (await running.ended()).outputs == {"result": 2}
 

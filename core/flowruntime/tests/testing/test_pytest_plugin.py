@@ -18,7 +18,7 @@ test_conformance = conformance(Path(__file__).parents[1])
 
 def run_pytest(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-W", "error", "-m", "pytest", "-p", "no:cacheprovider", *arguments]
-    return subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False, timeout=60)
+    return subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False, timeout=180)
 
 
 @pytest.mark.parametrize("statement", ["import flowruntime.testing", "import flowruntime.testing.plugin"])

@@ -19,6 +19,8 @@ from flowcli.usage import UsageError
 
 __all__ = ["add_arguments", "run"]
 
+#: Names the pages in a folder, for the next time.
+_LISTING = ".flow-catalog"
 _INTRODUCTION = "Those that are installed here."
 
 
@@ -78,10 +80,26 @@ def _pages(registry: Registry, *, as_html: bool) -> dict[str, str]:
 
 
 def _write(folder: Path, pages: Mapping[str, str]) -> None:
+    """Write the pages, and remove those of the last time that there are no more. Other files are never touched."""
+    listing = folder / _LISTING
     try:
         folder.mkdir(parents=True, exist_ok=True)
+        before = set(listing.read_text(encoding="utf-8").splitlines()) if listing.exists() else set()
+        for name in pages:
+            if name not in before and (folder / name).exists():
+                raise UsageError(
+                    f"There is a {str(folder / name)!r} already, which `flow catalog` has not written.",
+                    code="file.exists",
+                    remedy="Name another folder, or remove that file.",
+                )
+        # First, so that whatever happens meanwhile is put in order by the next time.
+        listing.write_text("".join(f"{name}\n" for name in sorted({*pages, *before})), encoding="utf-8")
         for name, text in pages.items():
             (folder / name).write_text(text, encoding="utf-8", newline="\n")
+        for name in before - pages.keys():
+            if name == Path(name).name:  # whoever has changed the list removes nothing elsewhere
+                (folder / name).unlink(missing_ok=True)
+        listing.write_text("".join(f"{name}\n" for name in sorted(pages)), encoding="utf-8")
     except OSError as error:
         raise UsageError(
             f"The pages cannot be written into {str(folder)!r}: {error.strerror}.",

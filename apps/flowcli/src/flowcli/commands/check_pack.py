@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import argparse
-import contextlib
-import sys
 import textwrap
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
 from flowcore.values import write_json
-from flowruntime.testing import Finding, check_pack
+from flowruntime.testing import Finding
 
 from flowcli.exit_codes import FAILED, SUCCESS
+from flowcli.suite_process import check_pack_apart
 from flowcli.terminal import data_width, printable, say, write_data
 
 __all__ = ["run"]
@@ -24,8 +23,7 @@ _NARROWEST: Final = 40
 
 def run(arguments: argparse.Namespace, project: Path) -> int:
     """Check; FAILED when anything fails."""
-    with contextlib.redirect_stdout(sys.stderr):  # the nodes that run may print
-        report = check_pack(project)
+    report = check_pack_apart(project)
     total = len(report.passed) + len({(finding.check, finding.type) for finding in report.findings})
     if arguments.json:
         answer = {"passed": list(report.passed), "findings": [finding.to_json() for finding in report.findings]}

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import argparse
+import site
 import sys
+import sysconfig
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,7 +24,7 @@ from flowcli.installer.reasons import explain
 from flowcli.installer.removing import packs_to_remove
 from flowcli.installer.staging import check_before_keeping
 from flowcli.installer.tools import Change, Request, ToolFailed, find_tool
-from flowcli.installer.wanted import Wanted, read_wanted
+from flowcli.installer.wanted import Wanted, read_editable, read_wanted
 from flowcli.parser import Parser
 from flowcli.terminal import is_lively, printable, say, styled, write_data
 from flowcli.usage import UsageError
@@ -36,7 +38,7 @@ TASKS: Final = {
     "remove": "remove installed packs",
 }
 USAGE: Final = (
-    "flow pack install NAME…|WHEEL|DIR [--upgrade] [--offline] [--find-links DIR] [--dry-run] [--yes] [--json]",
+    "flow pack install NAME…|FILE|[-e] DIR|URL [--upgrade] [--offline] [--find-links DIR] [--dry-run] [--yes] [--json]",
     "flow pack update [NAME…] [--offline] [--find-links DIR] [--dry-run] [--yes] [--json]",
     "flow pack remove NAME… [--dry-run] [--yes] [--json]",
 )
@@ -58,6 +60,14 @@ class _Outcome:
 def add(parser: Parser) -> None:
     """Add the options of these tasks, but for `--json`."""
     group = parser.add_argument_group("install, update, remove")
+    group.add_argument(
+        "-e",
+        "--editable",
+        metavar="DIR",
+        action="append",
+        default=[],
+        help="install: a pack's folder, whose sources count as they are; may come several times",
+    )
     group.add_argument("--upgrade", action="store_true", help="take newer versions of what is installed already")
     group.add_argument("--offline", action="store_true", help="ask no index")
     group.add_argument(
@@ -70,7 +80,11 @@ def add(parser: Parser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Do the task that `arguments.task` names to what `arguments.names` lists."""
     names: Sequence[str] = arguments.names
-    if not names and arguments.task != "update":
+    if arguments.editable and arguments.task != "install":
+        raise UsageError(
+            f"`flow pack {arguments.task}` does not take '--editable'.", remedy="It belongs to `flow pack install`."
+        )
+    if not names and not arguments.editable and arguments.task != "update":
         raise UsageError(
             f"`flow pack {arguments.task}` takes the names of packs.",
             remedy=f"Write flow pack {arguments.task} flownodes-acme; `flow packs` lists what is installed.",
@@ -78,7 +92,7 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.task == "remove":
         return _remove(arguments, names)
     installed = installed_distributions()
-    if not names:
+    if not names and arguments.task == "update":
         names = sorted(pack.name for pack in installed.values() if is_foreign(pack) and not _is_ours(pack, installed))
         if not names:
             say("There are no packs to update: those of Flownodes itself are updated with it.")
@@ -86,7 +100,8 @@ def run(arguments: argparse.Namespace) -> int:
             return _told(arguments, _Outcome(tool=find_tool().name, before=registry, after=registry))
     elif arguments.task == "update":
         names = [_installed_name(name, installed) for name in names]
-    return _install(arguments, [read_wanted(name) for name in names], installed)
+    wanted = [*map(read_wanted, names), *map(read_editable, arguments.editable)]
+    return _install(arguments, wanted, installed)
 
 
 # --- install and update --------------------------------------------------------------------------
@@ -103,7 +118,8 @@ def _install(arguments: argparse.Namespace, wanted: Sequence[Wanted], installed:
     tool = find_tool()
     upgrade = arguments.upgrade or arguments.task == "update"
     request = Request(
-        requirements=tuple(one.requirement for one in wanted),
+        requirements=tuple(one.requirement for one in wanted if not one.is_editable),
+        editables=tuple(one.requirement for one in wanted if one.is_editable),
         upgrade=tuple(one.name for one in wanted) if upgrade else (),
         find_links=tuple(_folder(word) for word in arguments.find_links),
         offline=arguments.offline,
@@ -111,7 +127,11 @@ def _install(arguments: argparse.Namespace, wanted: Sequence[Wanted], installed:
     before = Registry.discover()
     if is_lively():
         say(f"Asking {tool.name} what would change …")
-    plan = plan_installation(tool, wanted, request, installed)
+    try:
+        plan = plan_installation(tool, wanted, request, installed)
+    except InstallationError as error:
+        _point_to_folders(error, wanted)
+        raise
     if not plan.changes:
         for line in held_back(tool, wanted, plan) if upgrade else ():
             say(line)
@@ -127,11 +147,22 @@ def _install(arguments: argparse.Namespace, wanted: Sequence[Wanted], installed:
         tool.install(plan.agreed)
     except ToolFailed as failed:
         raise explain(failed, f"{names} cannot be installed", tool.name) from failed
+    if plan.request.editables:
+        # Where their sources are stands in files that Python reads at its start.
+        site.addsitedir(sysconfig.get_path("purelib"))
     after = Registry.discover()
     problems = _new_problems(before, after, plan)
     return _told(
         arguments, _Outcome(tool=tool.name, before=before, after=after, changes=plan.changes, problems=problems)
     )
+
+
+def _point_to_folders(error: InstallationError, wanted: Sequence[Wanted]) -> None:
+    """Raise the error with another remedy where a folder here has the name of what no index has."""
+    folders = [one.name for one in wanted if not one.is_direct and Path(one.name, "pyproject.toml").is_file()]
+    if error.code == "install.not_found" and folders:
+        remedy = f"There is a folder of that name here: flow pack install ./{folders[0]}"
+        raise InstallationError(error.message, code=error.code, remedy=remedy) from error
 
 
 def _folder(word: str) -> Path:
@@ -249,6 +280,10 @@ def _told(arguments: argparse.Namespace, outcome: _Outcome) -> int:
         say("Nothing was changed: this was a dry run.")
     for problem in outcome.problems:
         say(f"{styled('broken:', 'yellow')} {printable(str(problem))}")
+    broken = {normalized(problem.pack) for problem in outcome.problems}
+    for change in outcome.changes:
+        if normalized(change.name) in broken and change.before and change.after and "://" not in change.before:
+            say(f"To go back: flow pack install {change.name}=={change.before}")
     for pack in _kept_out(outcome.after, outcome.changes):
         say(f"{styled('kept out:', 'yellow')} {pack} does not load: see [packs] in flow.toml.")
     return UNUSABLE if outcome.problems else SUCCESS

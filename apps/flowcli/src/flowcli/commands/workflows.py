@@ -25,6 +25,7 @@ from flowcli.usage import UsageError
 
 __all__ = ["add_arguments", "run"]
 
+_MOST = 1_000_000
 #: How many words each task takes, at least and at most, and the options that it alone has.
 _TASKS: dict[str, tuple[int, int | None, frozenset[str]]] = {
     "add": (1, None, frozenset({"draft", "nodes"})),
@@ -118,7 +119,7 @@ def _add(arguments: argparse.Namespace, library: LibraryStore) -> int:
 
 
 def _list(arguments: argparse.Namespace, library: LibraryStore) -> int:
-    limit = arguments.limit or 100
+    limit = min(arguments.limit or 100, _MOST)
     # One more than asked for tells whether there are more.
     found = library.list(after=arguments.after, limit=limit + 1)
     listed = found[:limit]

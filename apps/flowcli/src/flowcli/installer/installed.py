@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import importlib.metadata
 import json
 import re
@@ -13,7 +14,7 @@ from typing import Any, Final
 
 from flowruntime.permits import normalized
 
-__all__ = ["CORE", "Distribution", "installed_distributions", "is_foreign"]
+__all__ = ["CORE", "Distribution", "installed_distributions", "is_foreign", "missing_files"]
 
 #: What `flow` itself is made of: no pack may move it.
 CORE: Final = ("flowcore", "flowruntime", "flowcli", "flownodes")
@@ -34,7 +35,7 @@ class Distribution:
     is_pack: bool
     #: The groups of its entry points that are ours.
     groups: tuple[str, ...]
-    #: Where it comes from: `index`, or `editable` or `file` with the URL.
+    #: Where it comes from: `index`, or `editable` or `file` with the path, or `url` with the URL.
     origin: str
 
     @property
@@ -64,6 +65,18 @@ def installed_distributions(search_path: Iterable[str] | None = None) -> dict[st
     return found
 
 
+def missing_files(name: str) -> list[str]:
+    """The files that an installed distribution says it has, and that are not there: its installation was cut off."""
+    try:
+        distribution = importlib.metadata.distribution(name)
+        record = [row[0] for row in csv.reader((distribution.read_text("RECORD") or "").splitlines()) if row]
+        # Bytecode is cleaned away by whoever likes to, and a program that is gone (`../../../bin/…`) breaks no pack.
+        files = [file for file in record if not file.endswith(".pyc") and not file.startswith("..")]
+        return [file for file in files if not Path(str(distribution.locate_file(file))).exists()]
+    except Exception:  # noqa: BLE001 - broken metadata: the registry tells of it
+        return []
+
+
 def is_foreign(distribution: Distribution) -> bool:
     """Whether a pack has releases of its own: those of Flownodes are updated with it."""
     return distribution.is_pack and not distribution.is_core and not distribution.origin.startswith("editable")
@@ -87,6 +100,9 @@ def _origin(direct: Any) -> str:
     url = direct.get("url")
     if not url:
         return "index"
+    if not url.startswith("file://"):
+        version_control = direct.get("vcs_info", {}).get("vcs")
+        return f"url {version_control}+{url}" if version_control else f"url {url}"
     place = url.removeprefix("file://")
     is_editable = direct.get("dir_info", {}).get("editable", False)
     return f"{'editable' if is_editable else 'file'} {_short(place)}"

@@ -69,7 +69,7 @@ def held_back(tool: Tool, wanted: Sequence[Wanted], plan: Plan) -> list[str]:
     for change in changes:
         if normalized(change.name) not in names or change.before is None or change.after is None:
             continue
-        newer = dataclasses.replace(free, requirements=(f"{change.name}=={change.after}",))
+        newer = dataclasses.replace(free, requirements=(f"{change.name}=={change.after}",), editables=())
         holders = [guard.partition("==")[0] for guard in plan.request.guards if not _fits_pins(tool, newer, guard)]
         if holders:
             told.append(f"{change.name} {change.after} is there, but {holders[0]} does not go with it.")
@@ -95,7 +95,8 @@ def _guards(installed: Mapping[str, Distribution]) -> list[Distribution]:
 def _fits(tool: Tool, request: Request, guards: Sequence[Distribution]) -> bool:
     """Whether these have all that they require, or could get it."""
     try:
-        tool.plan(dataclasses.replace(request, requirements=tuple(guard.pin for guard in guards), upgrade=()))
+        pins = tuple(guard.pin for guard in guards)
+        tool.plan(dataclasses.replace(request, requirements=pins, editables=(), upgrade=()))
     except ToolFailed:
         return False
     return True

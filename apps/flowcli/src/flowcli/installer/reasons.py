@@ -18,10 +18,16 @@ _CHATTER: Final = re.compile(
     r"|^ERROR: ResolutionImpossible.*$",
     re.MULTILINE,
 )
+_TRACEBACK: Final = "Traceback (most recent call last)"
 _MARKS: Final = re.compile(r"^\s*(error:|ERROR:|cause:|Caused by:|×|╰─▶|├─▶|│)\s*", re.MULTILINE)
 
 #: What a message looks like, the code, and what to do; the first that fits counts.
 _KINDS: Final = (
+    (
+        r"No space left on device|os error 28|Disk quota exceeded",
+        "install.disk_full",
+        "Make room, then see what is not all there: flow doctor",
+    ),
     (
         r"externally.managed",
         "install.managed",
@@ -62,7 +68,10 @@ _KINDS: Final = (
 
 def reason_of(failed: ToolFailed) -> str:
     """The tool's own reason, in one line: of a proof that something is impossible, the first step."""
-    text = " ".join(_MARKS.sub("", _CHATTER.sub("", failed.output)).split())
+    said = _CHATTER.sub("", failed.output)
+    if _TRACEBACK in said:  # the tool itself broke: its last line is the error
+        said = said.rstrip().rpartition("\n")[2]
+    text = " ".join(_MARKS.sub("", said).split())
     text = re.sub(r"^No solution found when resolving dependencies:? ", "", text).partition(" And because ")[0]
     return f"{text[:_LONGEST]}…" if len(text) > _LONGEST else text
 

@@ -32,10 +32,10 @@ def check_before_keeping(tool: Tool, plan: Plan, wanted: Sequence[Wanted], regis
     if not looked_at:
         return
     requirements = tuple(
-        one.requirement if one.path is not None else f"{one.name}=={changed[one.key].after}" for one in looked_at
+        one.requirement if one.is_direct else f"{one.name}=={changed[one.key].after}" for one in looked_at
     )
     with tempfile.TemporaryDirectory(prefix="flow-install-") as folder:
-        tool.stage(replace(plan.agreed, requirements=requirements, guards=(), upgrade=()), Path(folder))
+        tool.stage(replace(plan.agreed, requirements=requirements, editables=(), guards=(), upgrade=()), Path(folder))
         staged = installed_distributions([folder])
         _refuse_what_is_no_pack(staged)
         _refuse_takeovers(folder, staged, registry)

@@ -8,17 +8,22 @@ import json
 import os
 import re
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
+import threading
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from types import FrameType
 from typing import Final, NamedTuple
 
 from flowcore.errors import InstallationError
 from flowruntime.permits import normalized
+
+from flowcli.terminal import say
 
 __all__ = ["Change", "Pip", "Request", "Tool", "ToolFailed", "Uv", "find_tool"]
 
@@ -44,6 +49,8 @@ class Request:
     """What is to be installed, and from where."""
 
     requirements: tuple[str, ...]
+    #: The folders of projects that are to be installed editable.
+    editables: tuple[str, ...] = ()
     #: The names among them that may move to a newer version.
     upgrade: tuple[str, ...] = ()
     #: Requirements that must stay fulfilled, with all that they require.
@@ -73,8 +80,8 @@ class Tool(ABC):
         """What an installation would change; changes nothing."""
 
     def install(self, request: Request) -> None:
-        """Do it."""
-        with _pinned(request) as options:
+        """Do it. A Ctrl-C meanwhile counts when it is done."""
+        with _pinned(request) as options, _finished_first():
             self._run("install", *self._options(request), *options)
 
     def stage(self, request: Request, folder: Path) -> None:
@@ -135,7 +142,8 @@ class Uv(Tool):
         return tuple(Change(name, before.get(name), after.get(name)) for name in sorted({**before, **after}))
 
     def remove(self, names: Sequence[str]) -> None:
-        self._run("uninstall", *names)
+        with _finished_first():
+            self._run("uninstall", *names)
 
     def check(self) -> list[str]:
         try:
@@ -151,7 +159,7 @@ class Uv(Tool):
             # Without a folder of wheels uv's cache is all there is.
             options += ["--offline", "--no-index"] if request.find_links else ["--offline"]
         options += [word for name in request.upgrade for word in ("--upgrade-package", name)]
-        return [*options, *request.requirements, *request.guards]
+        return [*options, *_editable(request), *request.requirements, *request.guards]
 
     def _run(self, task: str, *words: str) -> str:
         return _run([self._program, "pip", task, "--python", sys.executable, "--color", "never", *words])
@@ -178,7 +186,8 @@ class Pip(Tool):
         return tuple(sorted(changes))
 
     def remove(self, names: Sequence[str]) -> None:
-        self._run("uninstall", "--yes", *names)
+        with _finished_first():
+            self._run("uninstall", "--yes", *names)
 
     def check(self) -> list[str]:
         try:
@@ -194,10 +203,14 @@ class Pip(Tool):
             options.append("--no-index")
         if request.upgrade:
             options.append("--upgrade")  # what is not named stays: its strategy is only-if-needed
-        return [*options, *request.requirements, *request.guards]
+        return [*options, *_editable(request), *request.requirements, *request.guards]
 
     def _run(self, task: str, *words: str) -> str:
         return _run([sys.executable, "-m", "pip", task, "--disable-pip-version-check", *words])
+
+
+def _editable(request: Request) -> list[str]:
+    return [word for folder in request.editables for word in ("--editable", folder)]
 
 
 @contextlib.contextmanager
@@ -210,6 +223,30 @@ def _pinned(request: Request) -> Iterator[list[str]]:
         file = Path(folder, "agreed.txt")
         file.write_text("".join(f"{pin}\n" for pin in request.pins), encoding="utf-8")
         yield ["--constraint", str(file)]
+
+
+@contextlib.contextmanager
+def _finished_first() -> Iterator[None]:
+    """Lets the tool end before a Ctrl-C does anything: a half of a distribution looks like all of it to everybody."""
+    is_main = threading.current_thread() is threading.main_thread()
+    if not is_main or signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        yield
+        return
+    asked: list[int] = []
+
+    def note(number: int, _frame: FrameType | None) -> None:
+        if not asked:
+            say("It is being done, and half of it would be worse; wait a moment …")
+        asked.append(number)
+
+    before = signal.signal(signal.SIGINT, note)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
+    if asked:
+        say("It is done.")
+        raise KeyboardInterrupt
 
 
 def _run(command: Sequence[str]) -> str:
@@ -225,6 +262,7 @@ def _run(command: Sequence[str]) -> str:
             env=environment,
             check=False,
             timeout=_LIMIT_SECONDS,
+            start_new_session=True,  # a Ctrl-C at the terminal is for this process, which knows when it does no harm
         )
     except subprocess.TimeoutExpired as error:
         raise ToolFailed(f"timed out after {_LIMIT_SECONDS} s") from error

@@ -20,6 +20,8 @@ FIRST_NODE: Final = "hello"
 _IDENTIFIER: Final = re.compile(r"[a-z](?:_?[a-z0-9])*")
 #: Modules of a pack that are there for something else.
 _MODULES: Final = frozenset({"conformance"})
+#: What still makes a file name, with all that stands around it.
+_LONGEST: Final = 60
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,9 +69,9 @@ def node_name(node: str) -> str:
     """The name of a new node, checked. Raises UsageError."""
     _require_identifier(node, "node", "--node")
     if node in _MODULES or hasattr(builtins, node) or node in sys.stdlib_module_names:
-        where = "the tests" if node in _MODULES else "Python itself"
+        who = "the tests have" if node in _MODULES else "Python itself has"
         raise UsageError(
-            f"The node cannot be called {node!r}: {where} has something of that name, which it would hide.",
+            f"The node cannot be called {node!r}: {who} something of that name, which it would hide.",
             code="pack.name",
             remedy=f"Choose another name, such as {node}_text.",
         )
@@ -101,6 +103,12 @@ def _namespace(namespace: str) -> str:
 
 
 def _require_identifier(name: str, what: str, how: str) -> None:
+    if len(name) > _LONGEST:
+        raise UsageError(
+            f"The name of the {what} has {len(name)} letters.",
+            code="pack.name",
+            remedy=f"Choose one with {_LONGEST} at most.",
+        )
     if keyword.iskeyword(name) or keyword.issoftkeyword(name):
         raise UsageError(
             f"The {what} cannot be called {name!r}: that is a word of Python's own.",

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from flowruntime.registry.lookup import Registry, TypeRow
     from flowruntime.registry.probing import probe_pack
     from flowruntime.registry.settings import PackSettings, read_settings
+    from flowruntime.registry.settings_check import check_pack_settings
 
 __all__ = [
     "PackSettings",
@@ -23,6 +24,7 @@ __all__ = [
     "TypeRow",
     "catalog_of",
     "check_catalog",
+    "check_pack_settings",
     "load_nodes_file",
     "packs_of",
     "probe_hooks",
@@ -37,6 +39,7 @@ _HOMES = {
     "TypeRow": "lookup",
     "catalog_of": "collecting",
     "check_catalog": "building",
+    "check_pack_settings": "settings_check",
     "load_nodes_file": "loading",
     "packs_of": "building",
     "probe_hooks": "hook_probe",

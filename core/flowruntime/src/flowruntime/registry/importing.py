@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import signal
 import sys
 import threading
 import traceback
 from collections.abc import Callable, Iterator
 from types import FrameType
-from typing import Any, Literal, TypeVar
+from typing import Any, Literal, NoReturn, TypeVar
 
 from flowruntime.limited import Limited, TookTooLong
 
@@ -18,6 +19,8 @@ __all__ = ["ImportFailed", "run_import"]
 T = TypeVar("T")
 
 _LONGEST_REASON = 500
+#: What Python says of it does not say why there is another thread.
+_SETS_SIGNALS = "signal only works in main thread"
 # One at a time: `sys.stdout` and the handler of SIGINT are the process's, and must be put back in order.
 _importing = threading.RLock()
 #: The imports that were given up, by module: they may still end, and until then nothing waits for them again.
@@ -43,7 +46,8 @@ def run_import(action: Callable[[], T], *, module: str, limit_seconds: float | N
     Raises ImportFailed for whatever the code raises, SystemExit included; a KeyboardInterrupt goes on only
     when it is the user's Ctrl-C. What the code prints goes to stderr, for the whole process while this runs,
     because stdout may be read by a machine. With a limit the action runs on a thread of its own, which is given up
-    when the time is over; an import of the same module fails at once as long as that thread runs.
+    when the time is over; an import of the same module fails at once as long as that thread runs. There `os._exit`
+    counts as SystemExit: this process has to go on.
     """
     with _importing, contextlib.redirect_stdout(sys.stderr):
         if limit_seconds is None:
@@ -52,7 +56,12 @@ def run_import(action: Callable[[], T], *, module: str, limit_seconds: float | N
         unfinished = _given_up.get(module)
         if unfinished is not None and unfinished.is_running:
             raise ImportFailed("hung", "its import was given up, and has still not ended")
-        started = Limited(lambda: _run(action, module, []))
+
+        def run() -> T:
+            with _exit_refused():
+                return _run(action, module, [])
+
+        started = Limited(run)
         try:
             return started.result(limit_seconds)
         except TookTooLong as error:
@@ -67,6 +76,27 @@ def _run(action: Callable[[], T], module: str, interrupts: list[int]) -> T:
         if isinstance(error, KeyboardInterrupt) and interrupts:
             raise
         raise _failure_of(error, module) from error
+
+
+class _Ended(SystemExit):
+    """The code wanted to end the process at once."""
+
+
+@contextlib.contextmanager
+def _exit_refused() -> Iterator[None]:
+    """Lets `os._exit` raise in this thread: a command that it ends with status 0 looks like one that went well."""
+    exit_at_once, process, thread = os._exit, os.getpid(), threading.get_ident()
+
+    def refuse(status: int) -> NoReturn:
+        if (os.getpid(), threading.get_ident()) == (process, thread):
+            raise _Ended(status)
+        exit_at_once(status)  # that of another thread, or of a fork
+
+    os._exit = refuse
+    try:
+        yield
+    finally:
+        os._exit = exit_at_once
 
 
 @contextlib.contextmanager
@@ -93,11 +123,17 @@ def _watched_interrupts() -> Iterator[list[int]]:
 def _failure_of(error: BaseException, module: str) -> ImportFailed:
     place = _place_of(error, module)
     if isinstance(error, SystemExit):
-        return ImportFailed("exited", f"it called sys.exit({error.code!r}){place}")
+        called = "os._exit" if isinstance(error, _Ended) else "sys.exit"
+        return ImportFailed("exited", f"it called {called}({error.code!r}){place}")
     # Of a SyntaxError only the last part is the message, the others show the code. A reason is one line.
     last = " ".join(traceback.format_exception_only(error)[-1].split())
     missing = error.name if isinstance(error, ModuleNotFoundError) else None
-    return ImportFailed("raised", f"{last[:_LONGEST_REASON]}{place}", missing)
+    reason = f"{last[:_LONGEST_REASON]}{place}"
+    if isinstance(error, ValueError) and _SETS_SIGNALS in last:
+        reason += (
+            "; signals are handled by the main thread, nodes are imported on another one, and must set no handlers"
+        )
+    return ImportFailed("raised", reason, missing)
 
 
 def _place_of(error: BaseException, module: str) -> str:

@@ -7,6 +7,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import os
 import signal
@@ -15,6 +16,7 @@ from pathlib import Path
 
 from flowcore.errors import PackError
 
+from flowruntime.limited import run_limited
 from flowruntime.registry.catalogs import catalog_text
 from flowruntime.registry.collecting import catalog_of
 
@@ -29,7 +31,11 @@ def main(request: str) -> None:
     sys.path[:] = [*asked["path"], *(entry for entry in sys.path if entry not in asked["path"])]
     answer: dict[str, object]
     try:
-        catalog = catalog_of(asked["package"], asked["namespace"], pack=asked["pack"])
+        # On a thread, as nodes are imported where they run: what only goes on the main one is found here.
+        catalog = run_limited(
+            functools.partial(catalog_of, asked["package"], asked["namespace"], pack=asked["pack"]),
+            limit_seconds=2 * asked["limit_seconds"],
+        )
         answer = {"catalog": catalog_text(catalog)}
     except PackError as error:
         answer = {"error": error.to_json()}

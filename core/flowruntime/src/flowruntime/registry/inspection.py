@@ -17,7 +17,7 @@ from flowcore.packs import Catalog, Pack
 
 from flowruntime.registry.catalogs import read_catalog
 
-__all__ = ["inspect_package"]
+__all__ = ["inspect_package", "run_program"]
 
 
 def inspect_package(pack: Pack, *, search_path: Sequence[str], timeout_seconds: float) -> Catalog:
@@ -36,7 +36,7 @@ def inspect_package(pack: Pack, *, search_path: Sequence[str], timeout_seconds: 
             "answer": str(answer),
             "limit_seconds": timeout_seconds + 1,
         }
-        status = _run(json.dumps(request), timeout_seconds)
+        status = run_program("flowruntime.registry.inspect", json.dumps(request), timeout_seconds)
         if answer.exists():
             given = json.loads(answer.read_bytes())
             if "error" not in given:
@@ -59,10 +59,13 @@ def inspect_package(pack: Pack, *, search_path: Sequence[str], timeout_seconds: 
     )
 
 
-def _run(request: str, timeout_seconds: float) -> int | None:
-    """The exit status, None when time was up."""
+def run_program(module: str, request: str, timeout_seconds: float) -> int | None:
+    """Run a module that may come to harm; gives its exit status, None when time was up.
+
+    What it prints is discarded, and what it has started is killed when it has ended.
+    """
     # -P: the working directory is no place for modules. -B: nothing is written into anyone's sources.
-    command = [sys.executable, "-P", "-B", "-m", "flowruntime.registry.inspect", request]
+    command = [sys.executable, "-P", "-B", "-m", module, request]
     process = subprocess.Popen(
         command,
         stdin=subprocess.DEVNULL,

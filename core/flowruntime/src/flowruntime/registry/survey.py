@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import importlib
+import importlib.machinery
 import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -110,12 +111,13 @@ class _Survey:
                 types += _rows(catalog, len(usable))
                 usable.append(pack)
         types.sort(key=lambda item: item[0][:2])
+        plugins = self._sound(find_plugins(self._path, self._settings, packs, choice.packs), records)
         return Snapshot(
             packs=[[pack.distribution, pack.version, pack.namespace, pack.package, pack.editable] for pack in usable],
             problems=[_problem_row(record) for record in records],
             denied=choice.denied,
             rules=self._settings.rules.plain(),
-            plugins=find_plugins(self._path, self._settings, packs, choice.packs),
+            plugins=plugins,
             rows=[row for row, _ in types],
             entries=[entry for _, entry in types],
         )
@@ -166,6 +168,37 @@ class _Survey:
             write_file(kept, catalog_text(catalog).encode())
             keep_newest(kept.parent, "*", _KEPT_INSPECTIONS)
         return catalog
+
+    def _sound(self, plugins: list[list[Any]], records: list[Record]) -> list[list[Any]]:
+        """The plugins that a process survives; of the others there are records."""
+        if not plugins:
+            return plugins
+        from flowruntime.hooks import points_of
+        from flowruntime.registry.hook_trial import try_plugins  # most installations have none to try
+
+        points = points_of(plugins)
+        for point in points:
+            self._stamp_module(point.value.partition(":")[0].strip(), point.folder)
+        failed = try_plugins(points, search_path=self._path)
+        if failed:
+            self.lasting = False
+        records += [
+            Record(namespace=next(iter(point.namespaces), ""), problem=problem) for point, problem in failed.items()
+        ]
+        return [row for row, point in zip(plugins, points, strict=True) if point not in failed]
+
+    def _stamp_module(self, module: str, folder: str) -> None:
+        """Stamp the sources of a plugin that is installed editable: they change without an installation."""
+        try:
+            spec = importlib.machinery.PathFinder.find_spec(module.partition(".")[0], self._path)
+        except Exception:  # noqa: BLE001 - the guard: a distribution may bring finders that raise anything
+            return
+        if spec is None or spec.origin is None or Path(spec.origin).is_relative_to(folder):
+            return
+        if spec.submodule_search_locations is None:
+            self._stamp(spec.origin)
+        else:
+            self._stamp_sources(Path(spec.origin).parent)
 
     def _stamp(self, path: str) -> Stamp:
         self._stamps[path] = stamp = stamp_of(path)

@@ -141,6 +141,8 @@ def _check_usage(arguments: argparse.Namespace, task: _Task) -> None:
     name, count = arguments.task, len(arguments.words)
     if count < task.fewest or (task.most is not None and count > task.most):
         raise UsageError(f"`flow executions {name}` takes {task.words}.", remedy=f"Write {_usage(name)}.")
+    if arguments.timeout is not None and not arguments.timeout >= 0:
+        raise UsageError("--timeout takes seconds from 0 on.", remedy="Leave it out for 5.")
     for option in sorted({option for other in _TASKS.values() for option in other.options} - task.options):
         if getattr(arguments, option) is not None:
             raise UsageError(

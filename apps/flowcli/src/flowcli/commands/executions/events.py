@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import time
 from collections.abc import Iterator
 from typing import Final
 
@@ -15,12 +14,14 @@ from flowcli.databases import open_database
 from flowcli.exit_codes import SUCCESS
 from flowcli.node_paths import place_text
 from flowcli.stored_executions import all_events, find_execution, summary_of
-from flowcli.terminal import printable, say, write_data
+from flowcli.terminal import printable, say, wait_for_readers, write_data
 
 __all__ = ["run"]
 
 #: How often a database is asked for what is new.
 _POLL_SECONDS: Final = 0.2
+#: Databases have 64-bit integers.
+_LARGEST: Final = 2**63 - 1
 #: How many times in a row nothing new must have come before it is asked who runs the execution.
 _SILENT_POLLS: Final = 5
 
@@ -29,7 +30,7 @@ def run(arguments: argparse.Namespace) -> int:
     """Write them."""
     with open_database(arguments.db, read_only=True) as store:
         execution_id = find_execution(store, arguments.words[0]).execution_id
-        after = arguments.after or 0
+        after = min(max(arguments.after or 0, 0), _LARGEST)
         events = _follow(store, execution_id, after) if arguments.follow else all_events(store, execution_id, after)
         for event in events:
             line = write_json(to_wire(event, execution_id)) if arguments.json else printable(_line(event))
@@ -55,7 +56,8 @@ def _follow(store: Store, execution_id: ExecutionId, after: int) -> Iterator[Eve
             if summary.owner is None and not is_told:
                 is_told = True
                 say(f"Nobody runs it now; it goes on after: flow executions resume {execution_id}")
-        time.sleep(_POLL_SECONDS)
+        if not wait_for_readers(_POLL_SECONDS):
+            return
 
 
 def _line(event: Event) -> str:

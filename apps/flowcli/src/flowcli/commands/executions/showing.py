@@ -50,7 +50,7 @@ def _show(store: Store, record: ExecutionRecord, options: Sequence[str]) -> None
         lines.append(f"error      {execution.error.get('message')} [{execution.error.get('code')}]")
     if record.quarantine is not None:
         lines.append(f"set aside  {record.quarantine}")
-    lines += ["", *(_node_line(view) for view in execution.nodes.values())]
+    lines += ["", *_node_lines(tuple(execution.nodes.values()))]
     if is_final and execution.outputs is not None:
         lines += ["", write_json(execution.outputs, indent=2)]
     write_data("".join(f"{printable(line)}\n" for line in lines))
@@ -69,9 +69,23 @@ def _who(summary: ExecutionSummary) -> str:
     return ", interrupted: nobody runs it" if is_interrupted(summary) else ""
 
 
-def _node_line(view: NodeView) -> str:
-    name = place_text(view.path, view.node_id)
-    took = "" if view.duration_ms is None else duration_text(view.duration_ms)
-    attempts = f"attempt {view.attempt}" if view.attempt > 1 else ""
-    cause = view.why or (view.error or {}).get("message") or ""
-    return f"{name:30}  {view.status:11}  {took:>10}  {attempts:10}  {cause}".rstrip()
+def _node_lines(views: Sequence[NodeView]) -> list[str]:
+    rows = [
+        (
+            place_text(view.path, view.node_id),
+            view.status,
+            "" if view.duration_ms is None else duration_text(view.duration_ms),
+            f"attempt {view.attempt}" if view.attempt > 1 else "",
+            view.why or str((view.error or {}).get("message") or ""),
+        )
+        for view in views
+    ]
+    places, statuses, times, attempts = (max((len(row[at]) for row in rows), default=0) for at in range(4))
+    return [
+        "  ".join(
+            (f"{place:{places}}", f"{status:{statuses}}", f"{took:>{times}}", f"{attempt:{attempts}}", cause)
+            if attempts
+            else (f"{place:{places}}", f"{status:{statuses}}", f"{took:>{times}}", cause)
+        ).rstrip()
+        for place, status, took, attempt, cause in rows
+    ]

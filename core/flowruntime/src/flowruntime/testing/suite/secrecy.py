@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any, Final
 
+import anyio
 from flowcore.errors import FlowError
 from flowcore.events import WorkflowCompleted, to_wire
 from flowcore.values import write_json
@@ -73,6 +74,8 @@ async def _told(
                 await running.until(WorkflowCompleted, limit_seconds=SETTLE_SECONDS)
                 break
             except TimeoutError:
+                with anyio.move_on_after(1):  # the process may have stood still: the node goes where it waits first
+                    await anyio.wait_all_tasks_blocked()
                 node.clock.advance(3600)  # through delays and waits
         return [write_json(to_wire(event, running.execution_id, stored=True)) for event in running.events]
 
