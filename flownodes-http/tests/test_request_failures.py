@@ -270,6 +270,8 @@ async def test_a_failure_whose_body_does_not_come_is_told_nevertheless(server: s
 
     with raw_server(answer) as url:
         error = await failure(client, url, timeout_ms=300)
+        if error.code == "http.timeout":  # the machine is busy, and the head did not come in time either
+            error = await failure(client, url, timeout_ms=10_000)
     assert (error.code, error.details["body"]) == ("http.404", "half")
 
 
