@@ -1,9 +1,13 @@
 """What happens when nodes fail, return what they may not, or are cancelled."""
 
 import asyncio
+import subprocess
+import sys
+from pathlib import Path
 from typing import Any
 
 import anyio
+import anyio.lowlevel
 import pytest
 from flowcore.errors import ExecutionError, InstallationError
 from flowcore.events import (
@@ -124,6 +128,70 @@ async def test_a_node_that_exits_the_process_only_fails() -> None:
     result = await run(workflow({"f": {"node_type": "fail", "config": {"how": "exit"}}}))
     assert result.error is not None
     assert result.error["type"] == "SystemExit"
+
+
+class Unusual(BaseException):
+    """No Exception."""
+
+
+@pytest.mark.parametrize("kind", [GeneratorExit, Unusual, StopAsyncIteration])
+@pytest.mark.parametrize("how", ["async", "thread"])
+async def test_whatever_a_node_raises_it_alone_fails(kind: type[BaseException], how: str) -> None:
+    @node("local.odd", effects="pure")
+    async def odd() -> None:
+        await anyio.lowlevel.checkpoint()
+        raise kind
+
+    @node("local.threaded", effects="pure")
+    def threaded() -> None:
+        raise kind
+
+    document = workflow(
+        {"o": {"node_type": "odd" if how == "async" else "threaded", "on_error": "continue"}, "n": "give"}
+    )
+    result = await run(document, nodes=[*ALL, odd, threaded])
+    assert (result.status, result.failed_nodes, result.completed_nodes) == ("succeeded", ("o",), ("n",))
+
+
+def test_a_keyboard_interrupt_inside_of_a_node_ends_the_program_and_nothing_hangs(tmp_path: Path) -> None:
+    program = """
+import anyio
+from flowruntime import Runtime
+from flowruntime.authoring import node
+
+@node("local.wait", effects="pure")
+async def wait() -> None:
+    await anyio.sleep_forever()
+
+@node("local.interrupt", effects="pure")
+async def interrupt() -> None:
+    await anyio.sleep(0)
+    raise KeyboardInterrupt
+
+async def main():
+    nodes = [{"id": "w", "node_type": "local.wait"}, {"id": "i", "node_type": "local.interrupt"}]
+    async with Runtime(nodes=[wait, interrupt]) as runtime:
+        await runtime.run({"name": "x", "nodes": nodes})
+
+anyio.run(main)
+"""
+    ended = subprocess.run(
+        [sys.executable, "-c", program], cwd=tmp_path, capture_output=True, text=True, timeout=120, check=False
+    )
+    assert ended.stderr.rstrip().endswith("KeyboardInterrupt")
+
+
+@pytest.mark.parametrize("kind", [SystemExit, GeneratorExit, asyncio.CancelledError, Unusual])
+async def test_whatever_a_shutdown_raises_the_runtime_closes(kind: type[BaseException]) -> None:
+    @node("local.held", effects="pure", inputs=[], outputs=[])
+    class Held(Node):
+        async def execute(self, ctx: Context) -> dict[str, Any]:
+            return {}
+
+        async def shutdown(self) -> None:
+            raise kind
+
+    assert (await run(workflow({"h": "held"}), nodes=[Held])).success
 
 
 async def test_a_node_that_cancels_itself_fails_and_nothing_hangs() -> None:

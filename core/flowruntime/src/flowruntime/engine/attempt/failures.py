@@ -32,7 +32,7 @@ def is_retryable(error: BaseException) -> bool:
     """Whether a retry policy may answer the failure: everything but fatal errors and those of the installation."""
     if isinstance(error, NodeError):
         return error.retryable
-    return not isinstance(error, FlowError | SystemExit)
+    return isinstance(error, Exception) and not isinstance(error, FlowError)
 
 
 def error_object(error: BaseException, *, node_id: str | None, path: NodePath, attempt: int) -> ErrorObject:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Protocol
@@ -141,9 +142,15 @@ def _create(definition: Definition, config: Mapping[str, Any], type_id: str) -> 
 
 async def _shut_down(handler: Handler) -> bool:
     assert handler.instance is not None  # noqa: S101 - only instances are kept
+    task = asyncio.current_task()
+    cancels = 0 if task is None else task.cancelling()
     try:
         with anyio.fail_after(_SHUTDOWN_SECONDS):
             await handler.instance.shutdown()
-    except Exception:  # noqa: BLE001 - one node's shutdown must not keep the others from theirs
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:  # one node's shutdown must not keep the others from theirs: SystemExit too
+        if isinstance(error, asyncio.CancelledError) and task is not None and task.cancelling() > cancels:
+            raise
         return False
     return True

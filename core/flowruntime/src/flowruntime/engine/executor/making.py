@@ -126,19 +126,24 @@ async def make_attempts(execution: Executor, worker: Worker) -> None:  # noqa: C
                     outputs = check_outputs(node, outputs, inputs)
                 if ctx.opened_state is not None and worker.index == index:
                     state = changed_state(ctx, machine.states.get(index))
-        except (Exception, SystemExit) as error:  # noqa: BLE001 - the border to the nodes' code
+        except Exception as error:  # noqa: BLE001 - the border to the nodes' code
             if worker.index == index:
                 attempt_failed(execution, worker, error)
-        except asyncio.CancelledError as error:
+        except (asyncio.CancelledError, KeyboardInterrupt) as error:
             if worker.index != index:
                 raise
-            if worker.is_cancelled():
+            if worker.is_cancelled() or isinstance(error, KeyboardInterrupt):
                 machine.cancel()
                 frame.recorder.cancelled(index, frame.why_stopped, state_left(worker))
                 worker.index = -1
                 execution.moved(frame)
                 raise
             attempt_failed(execution, worker, self_cancelled(error))
+        except BaseException as error:  # nodes raise what they like, SystemExit too
+            if not worker.is_current():  # it is being closed, with GeneratorExit
+                raise
+            if worker.index == index:
+                attempt_failed(execution, worker, error)
         else:
             if worker.index != index:
                 return  # its end was recorded before, and the first outcome stands

@@ -92,6 +92,13 @@ class Worker:
             self._is_sent = True
             self.task.cancel()
 
+    def is_current(self) -> bool:
+        """Whether its task runs at this moment."""
+        try:
+            return asyncio.current_task() is self.task
+        except RuntimeError:  # the loop is over
+            return False
+
     def is_cancelled(self) -> bool:
         """Whether a cancellation came from outside of the attempt: from the execution, or from others."""
         return self.cancelled or self.is_cancelled_by_others()
