@@ -5,8 +5,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from flowcore.errors import WorkflowInvalid
 from flowcore.values import thaw
 from flownodes_time.delay import Delay
+from flowruntime import Runtime
 from flowruntime.registry import check_catalog
 
 from tests.attempts import attempt, node_type_of
@@ -17,6 +19,18 @@ async def test_the_node_waits_as_long_as_its_config_says(config: dict[str, Any],
     done = await attempt(Delay, {"a": 1}, config)
     (wait,) = done.waits
     assert wait.until == datetime.fromtimestamp(done.now_us() / 1_000_000, UTC) + timedelta(seconds=seconds)
+
+
+@pytest.mark.parametrize("delay_ms", [31_536_000_001, 1e18, 1e300])
+async def test_a_delay_of_more_than_a_year_is_refused_before_anything_runs(delay_ms: float) -> None:
+    node = {"id": "d", "node_type": "time.delay", "config": {"delay_ms": delay_ms}}
+    async with Runtime() as runtime:
+        with pytest.raises(WorkflowInvalid, match="greater than the maximum of 31536000000"):
+            await runtime.run({"name": "w", "nodes": [node]})
+        node["config"] = {"delay_ms": "${{ input.delay_ms }}"}
+        result = await runtime.run({"name": "w", "nodes": [node]}, {"delay_ms": delay_ms})
+    assert result.error is not None
+    assert result.error["code"] == "config.schema"
 
 
 async def test_everything_comes_out_under_its_own_name() -> None:

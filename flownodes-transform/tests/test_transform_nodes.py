@@ -1,8 +1,11 @@
 """transform.json_stringify, jmespath and set make of data what their config says."""
 
+import json
 from pathlib import Path
 from typing import Any
 
+import anyio
+import anyio.lowlevel
 import pytest
 from flowcore.values import thaw
 from flownodes_transform.jmespath import jmespath
@@ -22,12 +25,35 @@ TYPES = [jmespath, json_parse, json_stringify, Set]
     [
         ({}, '{"b":[1,null],"a":"ä"}'),
         ({"sort_keys": True}, '{"a":"ä","b":[1,null]}'),
+        ({"indent": 1.0}, '{\n "b": [\n  1,\n  null\n ],\n "a": "ä"\n}'),
         ({"indent": 1}, '{\n "b": [\n  1,\n  null\n ],\n "a": "ä"\n}'),
     ],
 )
 async def test_a_value_is_written_as_json(config: dict[str, Any], text: str) -> None:
     done = await attempt(json_stringify, {"value": {"b": [1, None], "a": "ä"}}, config)
     assert done.outputs == {"json": text}
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        [{"id": number} for number in range(100_000)],
+        {str(number): number for number in range(100_000)},
+        ["ä" * 999] * 999,
+    ],
+    ids=["objects", "keys", "texts"],
+)
+async def test_others_go_on_while_a_large_value_is_written(value: Any) -> None:
+    texts: list[Any] = []
+
+    async def write() -> None:
+        texts.append((await attempt(json_stringify, {"value": value}, {"indent": 1})).outputs["json"])
+
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(write)
+        await anyio.lowlevel.checkpoint()
+        assert texts == []
+    assert json.loads(texts[0]) == value
 
 
 async def test_a_blob_inside_a_value_is_written_as_its_reference() -> None:

@@ -54,6 +54,10 @@ from flowruntime.http import why_not_public
         ("2002:a00:1::1", "private"),
         ("2001:0:7f00:1::f7f7:f7f7", "loopback"),
         ("2001:0:808:808::f5ff:fffe", "private"),
+        ("2a00::5efe:10.0.0.1", "private"),
+        ("2a00::200:5efe:127.0.0.1", "loopback"),
+        ("2001:db8::5efe:8.8.8.8", "reserved"),
+        ("168.63.129.16", "cloud"),
     ],
 )
 def test_an_address_that_is_not_public_is_told_by_its_kind(address: str, kind: str) -> None:
@@ -66,6 +70,9 @@ def test_an_address_that_is_not_public_is_told_by_its_kind(address: str, kind: s
     "address",
     [
         "1.1.1.1",
+        "168.63.129.15",
+        "2a00::5efe:8.8.8.8",
+        "2a00::100:5efe:10.0.0.1",
         "9.255.255.255",
         "11.0.0.0",
         "100.63.255.255",

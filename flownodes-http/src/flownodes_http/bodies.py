@@ -34,8 +34,7 @@ async def read_body(
     Without a media type it is text when it reads as UTF-8; an empty body is the empty text. Raises
     FatalNodeError (`http.too_large`, `http.compression`, `http.encoding`), BlobStorageError and httpx.HTTPError.
     """
-    content_type = response.headers.get("content-type", "")
-    media_type = content_type.partition(";")[0].strip().lower()
+    content_type, media_type = _type_of(response)
     if response_format == "text" or (response_format == "auto" and _TEXT.fullmatch(media_type) is not None):
         text = bytearray()
         async for part in decoded(response, max_bytes):
@@ -60,8 +59,7 @@ async def read_excerpt(response: httpx.Response, *, seconds: float) -> str | Non
 
     The rest stays unread.
     """
-    content_type = response.headers.get("content-type", "")
-    media_type = content_type.partition(";")[0].strip().lower()
+    content_type, media_type = _type_of(response)
     if media_type and _TEXT.fullmatch(media_type) is None:
         return None
     found = bytearray()
@@ -77,6 +75,12 @@ async def read_excerpt(response: httpx.Response, *, seconds: float) -> str | Non
         except (FatalNodeError, httpx.HTTPError):
             pass  # the status is the news; what there is of the body has to do
     return decode_text(found[:EXCERPT_BYTES], charset_of(content_type), _keep_quiet, whole=whole)
+
+
+def _type_of(response: httpx.Response) -> tuple[str, str]:
+    """The Content-Type, and the media type in it; of several headers the last one counts, as in browsers."""
+    content_type: str = (response.headers.get_list("content-type") or [""])[-1]
+    return content_type, content_type.partition(";")[0].strip().lower()
 
 
 def _goes_on(checker: codecs.IncrementalDecoder, part: bytes, *, final: bool) -> bool:

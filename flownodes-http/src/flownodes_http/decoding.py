@@ -12,6 +12,9 @@ from flowruntime.authoring import FatalNodeError
 __all__ = ["decoded"]
 
 _PART_BYTES: Final = 64 * 1024
+#: What servers write in Content-Encoding that changes nothing, right or wrong.
+_NO_CODINGS: Final = ("", "identity", "none", "utf-8")
+_GZIP: Final = b"\x1f\x8b"
 _MAX_RATIO: Final = 100
 #: Small bodies may shrink as much as they like.
 _RATIO_FROM_BYTES: Final = 1024 * 1024
@@ -24,8 +27,9 @@ async def decoded(response: httpx.Response, max_bytes: int | None) -> AsyncItera
 
     Raises FatalNodeError: `http.too_large` above `max_bytes`, `http.compression`, `http.encoding`.
     """
-    coding = response.headers.get("content-encoding", "").strip().lower()
-    inflater = None if coding in ("", "identity") else _Inflater(coding)
+    named = (coding.strip().lower() for coding in response.headers.get("content-encoding", "").split(","))
+    coding = ", ".join(coding for coding in named if coding not in _NO_CODINGS)
+    inflater = _Inflater(coding) if coding else None
     declared = response.headers.get("content-length", "")
     counts = inflater is None and response.request.method != "HEAD" and declared.isdecimal()
     if counts and max_bytes is not None and int(declared) > max_bytes:
@@ -59,36 +63,50 @@ class _Inflater:
                 remedy="Send no Accept-Encoding header, or `Accept-Encoding: identity`.",
             )
         self._coding = coding
-        self._inner = zlib.decompressobj(wbits=47)  # gzip or zlib, whichever the first bytes say
-        self._started = False
+        #: What decodes the member that has begun; None between members.
+        self._inner: zlib._Decompress | None = None
+        #: The first byte of a member, as long as its second has not come.
+        self._held = b""
+        self._is_over = False
+        self._has_member = False
 
     def parts(self, data: bytes) -> Iterator[bytes]:
-        while data:
-            if self._inner.eof:  # gzip may go on with another member, and be filled up with zeros
-                data = data.lstrip(b"\0")
-                if not data:
-                    return
-                self._inner = zlib.decompressobj(wbits=47)
-            part = self._step(data)
-            data = self._inner.unused_data if self._inner.eof else self._inner.unconsumed_tail
+        part = b""
+        # A part that is full may be followed by more although all of the data has been taken.
+        while (data or len(part) == _PART_BYTES) and not self._is_over:
+            if self._inner is None:
+                data, part = self._begin(data), b""
+                continue
+            try:
+                part = self._inner.decompress(data, _PART_BYTES)
+            except zlib.error as error:
+                raise self._broken(str(error)) from error
+            data = self._inner.unconsumed_tail
+            if self._inner.eof:
+                data = self._inner.unused_data
+                self._inner, self._has_member = None, True
             if part:
                 yield part
 
-    def _step(self, data: bytes) -> bytes:
-        try:
-            part = self._inner.decompress(data, _PART_BYTES)
-        except zlib.error as error:
-            if self._started or self._coding != "deflate":
-                raise self._broken(str(error)) from error
-            self._started = True  # many servers send deflate without the wrapping of zlib
+    def _begin(self, data: bytes) -> bytes:
+        """Begin a member by its first two bytes, which say what it is; the data from there on, as far as it is here."""
+        data = self._held + (data.lstrip(b"\0") if self._has_member and not self._held else data)
+        self._held = data if len(data) < len(_GZIP) else b""
+        if self._held or not data:
+            return b""
+        if data.startswith(_GZIP):
+            self._inner = zlib.decompressobj(wbits=31)
+        elif self._has_member:  # not another member: what servers leave behind the last one says nothing
+            self._is_over = True
+        elif self._coding == "deflate" and not _begins_zlib(data):  # many servers leave the wrapping of zlib out
             self._inner = zlib.decompressobj(wbits=-15)
-            return self._step(data)
-        self._started = True
-        return part
+        else:
+            self._inner = zlib.decompressobj(wbits=15)
+        return data
 
     def finish(self) -> None:
         """Check that the end was there."""
-        if not self._inner.eof:
+        if self._inner is not None or not self._has_member:
             raise self._broken("its end is missing")
 
     def _broken(self, why: str) -> FatalNodeError:
@@ -97,6 +115,11 @@ class _Inflater:
             code="http.encoding",
             remedy="Send the header `Accept-Encoding: identity` to get it as it is.",
         )
+
+
+def _begins_zlib(data: bytes) -> bool:
+    """Whether it begins with the header of RFC 1950, section 2.2: method 8, and a multiple of 31."""
+    return data[0] & 0x0F == 8 and int.from_bytes(data[:2], "big") % 31 == 0  # noqa: PLR2004
 
 
 def _too_large(max_bytes: int) -> FatalNodeError:

@@ -21,6 +21,8 @@ __all__ = ["failure_of", "no_answer_in_time", "retry_after_seconds", "status_fai
 
 #: More of them than any wait has seconds.
 _MOST_DIGITS: Final = 12
+#: What h11 says of a head, a line between chunks, or a trailer without an end.
+_NO_END_OF_LINE: Final = "Receive buffer too long"
 
 _NOT_REPEATED: Final = (
     "The request may have had its effect, so it is not repeated; with an `idempotency_header` that the "
@@ -73,6 +75,12 @@ def failure_of(
                 f"{url}: the request cannot be written as HTTP.",
                 code="http.headers",
                 remedy="Check `headers`.",
+            )
+        case httpx.RemoteProtocolError() if str(error) == _NO_END_OF_LINE:
+            return FatalNodeError(
+                f"{url}: the head of the answer, or a line of its coding, is larger than the limit of 100 KiB.",
+                code="http.too_large",
+                remedy="Look at the server's side: it sends too many headers, or too long ones.",
             )
         case _:
             refusals = (_tls_refusal(cause, url) for cause in _causes(error) if isinstance(cause, ssl.SSLError))

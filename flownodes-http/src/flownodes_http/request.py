@@ -167,7 +167,7 @@ async def _answer(response: httpx.Response, ctx: Context) -> dict[str, Value]:
 
 
 def _headers(response: httpx.Response) -> dict[str, Value]:
-    headers: dict[str, Value] = {name: response.headers[name] for name in response.headers}
+    headers: dict[str, Value] = dict(response.headers.items())  # one look at each: a server may send thousands
     if "set-cookie" in headers:  # the one header that cannot be joined: a comma may stand inside a cookie
         headers["set-cookie"] = response.headers.get_list("set-cookie")
     return headers

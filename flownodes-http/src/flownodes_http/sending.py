@@ -32,7 +32,7 @@ async def send(
         events.info(f"{request.method} {masked(request.url)}")
         try:
             response = await client.send(request, stream=True, follow_redirects=False)
-        except UnicodeError as error:  # what httpx raises when the host of the Location cannot be a name
+        except (UnicodeError, httpx.InvalidURL) as error:  # what httpx raises for a Location such as javascript:x
             raise _bad_redirect(request.url) from error
         except httpx.RemoteProtocolError as error:
             if str(error).startswith("Invalid URL in location header"):

@@ -10,6 +10,8 @@ from flowruntime.authoring import Context, Node, Ports, Value, Wait, node
 __all__ = ["Delay"]
 
 _DELAY_MS: Final = 1000
+#: No execution lives longer than a year.
+_LONGEST_MS: Final = 365 * 24 * 3_600_000
 
 
 @node(
@@ -25,9 +27,10 @@ _DELAY_MS: Final = 1000
             "delay_ms": {
                 "type": "number",
                 "minimum": 0,
+                "maximum": _LONGEST_MS,
                 "default": _DELAY_MS,
                 "title": "Delay",
-                "description": "How long to wait, in milliseconds.",
+                "description": "How long to wait, in milliseconds, up to a year.",
             }
         },
         "additionalProperties": False,

@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, TypedDict
+from typing import Annotated, Any, Final, TypedDict
 
-from flowcore.values import write_json
+import anyio.to_thread
+from flowcore.values import Value, write_json
 from flowruntime.authoring import node
 
 __all__ = ["json_stringify"]
+
+#: Writing takes up to 200 ms a MiB, with `indent`: a larger text would hold the loop up.
+_INLINE_BYTES: Final = 256 * 1024
+#: What an item of an array or object takes up at the least, with what stands around it.
+_ITEM_BYTES: Final = 4
 
 
 class Written(TypedDict):
@@ -51,8 +57,28 @@ class Written(TypedDict):
         }
     ],
 )
-def json_stringify(
+async def json_stringify(
     value: Annotated[Any, "Any value."], *, indent: int | None = None, sort_keys: bool = False
 ) -> Written:
     """Write the value."""
-    return {"json": write_json(value, indent=indent, sort_keys=sort_keys)}
+
+    def write() -> str:
+        # 2.0 is an integer of JSON Schema
+        return write_json(value, indent=None if indent is None else int(indent), sort_keys=sort_keys)
+
+    text = await anyio.to_thread.run_sync(write, abandon_on_cancel=True) if _is_large(value) else write()
+    return {"json": text}
+
+
+def _is_large(value: Value) -> bool:
+    left = _INLINE_BYTES
+    todo: list[Value] = [value]
+    while todo and left >= 0:
+        item = todo.pop()
+        if isinstance(item, str):
+            left -= len(item)
+        elif isinstance(item, list | dict):
+            left -= _ITEM_BYTES * len(item)
+            if left >= 0:
+                todo.extend(item.values() if isinstance(item, dict) else item)
+    return left < 0

@@ -21,8 +21,9 @@ __all__ = ["Set"]
             "fields": {
                 "type": "object",
                 "default": {},
+                "x-no-secrets": True,
                 "title": "Fields",
-                "description": "The fields by name; a text may hold `${{ expressions }}`.",
+                "description": "The fields by name; a text may hold `${{ expressions }}`, but no secrets.",
             }
         },
         "additionalProperties": False,

@@ -100,10 +100,10 @@ async def test_the_four_modes_end_when_they_should() -> None:
     assert ended["results"] == asked["results"]
 
 
-@pytest.mark.parametrize("count", [0, 2])
+@pytest.mark.parametrize("count", [0, 2, 2.0])
 async def test_times_may_come_from_an_expression(count: int) -> None:
     node = loop(body({"n": "debug.noop"}, result="x"), mode="times", times="${{ input.count }}")
-    assert (await outputs_of(node, {"count": count}))["results"] == [{"r": "x"}] * count
+    assert (await outputs_of(node, {"count": count}))["results"] == [{"r": "x"}] * int(count)
 
 
 async def test_break_cancels_later_items_and_lets_earlier_ones_finish() -> None:

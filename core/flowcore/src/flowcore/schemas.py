@@ -12,6 +12,7 @@ __all__ = [
     "ANY_SCHEMA",
     "X_CONSTANT",
     "X_EXPRESSION",
+    "X_NO_SECRETS",
     "X_STATIC",
     "X_WORKFLOW",
     "Schema",
@@ -36,6 +37,8 @@ X_STATIC: Final = "x-static"
 #: The field takes no expressions, because it is code (SQL, a script) that values must not get into; the mark says what
 #: to do instead.
 X_CONSTANT: Final = "x-constant"
+#: The field takes no secrets, because what stands there is told: it comes out of the node as data, or is in its events.
+X_NO_SECRETS: Final = "x-no-secrets"
 
 
 def known_keys(schema: Schema) -> tuple[str, ...]:

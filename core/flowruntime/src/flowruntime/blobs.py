@@ -123,7 +123,13 @@ class BlobWriter:
                 self._file.close()
             source = FileSource(self._path)
             self._file = None
-        return Blob(sha256=self._hash.hexdigest(), size=self.size, media_type=self.media_type, source=source)
+        return Blob(
+            sha256=self._hash.hexdigest(),
+            size=self.size,
+            media_type=self.media_type,
+            source=source,
+            is_verified=True,
+        )
 
     def _require_unfinished(self) -> None:
         if self._finished:

@@ -186,6 +186,22 @@ def test_a_value_of_another_type_fails_the_node_for_good(value: Any, annotation:
     assert reason in caught.value.message
 
 
+class Counts(msgspec.Struct):
+    """Integers, and what only looks like some."""
+
+    most: int
+    share: float
+    all: list[int]
+
+
+def test_a_number_such_as_3_point_0_is_an_integer_as_it_is_to_schemas() -> None:
+    counts = to_annotated({"most": 3.0, "share": 2.0, "all": [1, 2.0]}, Counts, "config")
+    assert (counts.most, type(counts.most), counts.all) == (3, int, [1, 2])
+    assert (counts.share, type(counts.share)) == (2.0, float)
+    with pytest.raises(FatalNodeError, match=r"got `float` - at `\$.most`"):
+        to_annotated({"most": 3.5, "share": 2.0, "all": []}, Counts, "config")
+
+
 def test_instances_become_values_and_keep_their_blobs() -> None:
     blob = Blob.from_bytes(b"x")
     value = to_value([Attachment("a", blob, {"t"}, (1, 2))], "files")

@@ -290,3 +290,15 @@ def test_a_text_on_the_result_describes_its_port() -> None:
     assert definition is not None
     (port,) = definition.node_type(type_id="text.twice", implementation="m:twice").outputs.ports
     assert (port.name, port.description, port.schema) == ("result", "The text, twice.", {"type": "string"})
+
+
+def test_schemas_of_ports_cannot_be_changed_whether_derived_or_given() -> None:
+    @node("text.many", effects="pure", outputs=[Port(name="result", schema={"type": "array"})])
+    def many(text: dict[str, Any]) -> list[Any]:
+        return [text]
+
+    node_type = type_of(many)
+    for port in (*node_type.inputs.ports, *node_type.outputs.ports):
+        assert isinstance(port.schema, dict)
+        with pytest.raises(TypeError, match="immutable"):
+            port.schema["type"] = "string"

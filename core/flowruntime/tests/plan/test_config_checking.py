@@ -319,3 +319,17 @@ def test_a_constant_field_takes_no_expression_and_says_what_to_do(expression: st
 
 def test_a_constant_field_beside_one_with_an_expression_is_fine() -> None:
     assert problems_of({"statement": "a = :a AND b = '$${{ this }}'", "title": "${{ vars.x }}"}, CODE) == ()
+
+
+TOLD = object_schema(told={"type": "object", "x-no-secrets": True}, kept={"type": "string"})
+
+
+def test_a_field_that_is_told_takes_no_secrets() -> None:
+    config = {"told": {"deep": ["${{ vars.x }}", "Bearer ${{ secrets.A }}"]}, "kept": "${{ secrets.A }}"}
+    (problem,) = problems_of(config, TOLD)
+    assert (problem.code, problem.pointer) == ("config.secret", "/nodes/0/config/told")
+
+
+def test_a_field_that_is_told_takes_all_else_beside_one_with_a_secret() -> None:
+    config = {"told": {"a": "${{ vars.x }}", "b": "$${{ secrets.A }}"}, "kept": "${{ secrets.A }}"}
+    assert problems_of(config, TOLD) == ()

@@ -94,6 +94,14 @@ def test_an_unknown_secret_is_a_key_error_that_says_what_to_do_and_names_no_othe
     assert secrets.get("TOKEN") is None
 
 
+def test_a_name_that_cannot_be_set_is_told_as_such_and_a_plugin_may_have_it() -> None:
+    with pytest.raises(SecretMissing) as caught:
+        of(Place("place", {}))["api-token"]
+    assert "flow secrets set" not in caught.value.remedy
+    assert "letters, digits and _" in caught.value.remedy
+    assert of(Place("vault", {"api-token": "x"}))["api-token"].reveal() == "x"
+
+
 def test_the_environment_gives_what_has_the_prefix(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("FLOW_SECRET_TOKEN", "from outside")
     monkeypatch.setenv("FLOW_SECRETS_KEY", "no secret of this name")

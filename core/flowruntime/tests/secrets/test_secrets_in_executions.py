@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from flowcore.errors import WorkflowInvalid
 from flowcore.events import to_wire
 from flowcore.executions import ExecutionResult
 from flowruntime import Runtime
@@ -45,6 +46,12 @@ def tell(ctx: Context, *, token: Secret) -> None:
     raise RetryableNodeError(f"error {text}", code=f"test.{text}", remedy=f"remedy {text}", details={"in": [text]})
 
 
+@node("local.echo", effects="pure")
+async def echo(*, text: str) -> str:
+    """Give a secret away."""
+    return text
+
+
 class Client(Node):
     """Takes a secret once, and tells it in an error of each of its attempts."""
 
@@ -70,7 +77,7 @@ async def change(ctx: Context, *, token: str, url: str, folder: str) -> str:
     raise RetryableNodeError("Again.")
 
 
-NODES = (take, tell, client, change)
+NODES = (take, tell, echo, client, change)
 
 
 def keep(url: str, folder: Path, **texts: str) -> None:
@@ -263,7 +270,20 @@ async def test_the_error_of_a_child_is_masked(place: str) -> None:
 
 async def test_outputs_are_data_and_stay_as_they_are(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("FLOW_SECRET_TOKEN", CANARY)
-    config = {"fields": {"held": "${{ secrets.TOKEN }}"}}
-    document = {"name": "Hold", "nodes": [{"id": "a", "node_type": "transform.set", "config": config}]}
-    result, _ = await outcome(url, document)
-    assert result.node_outputs["a"]["value"] == {"held": CANARY}
+    result, _ = await outcome(url, workflow({"a": {"node_type": "echo", "config": {"text": "${{ secrets.TOKEN }}"}}}))
+    assert result.node_outputs["a"] == {"result": CANARY}
+
+
+@pytest.mark.parametrize(
+    ("node_type", "config", "place"),
+    [
+        ("transform.set", {"fields": {"a": 1, "b": {"c": ["Bearer ${{ secrets.TOKEN }}"]}}}, "fields"),
+        ("control.wait", {"signal": "${{ secrets.TOKEN }}"}, "signal"),
+    ],
+)
+async def test_what_hands_its_config_on_takes_no_secrets(node_type: str, config: Any, place: str) -> None:
+    with pytest.raises(WorkflowInvalid) as caught:
+        await outcome("memory:", {"name": "Told", "nodes": [{"id": "a", "node_type": node_type, "config": config}]})
+    (problem,) = caught.value.problems
+    assert (problem.code, problem.pointer) == ("config.secret", f"/nodes/0/config/{place}")
+    assert "takes no secrets" in problem.message

@@ -207,7 +207,7 @@ class Loop(Node):
                     raise too_many(f"'items' holds {len(items)} items", most)
                 return Counted(ctx, others=others, items=items, total=len(items))
             case "times":
-                times: int = ctx.config["times"]
+                times = int(ctx.config["times"])  # 3.0 is an integer of JSON Schema
                 if times > most:
                     raise too_many(f"`times` is {times}", most)
                 return Counted(ctx, others=others, items=None, total=times)

@@ -30,6 +30,7 @@ _LONGEST_MS: Final = 365 * 24 * 3_600_000
             "signal": {
                 "type": "string",
                 "minLength": 1,
+                "x-no-secrets": True,
                 "title": "Signal",
                 "description": "The name of the signal; nodes that wait for the same one go on together.",
             },

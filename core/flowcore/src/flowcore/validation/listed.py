@@ -26,7 +26,7 @@ def check_listed_ports(typed: TypedWorkflow, problems: list[Problem]) -> None:
     What has another shape than a list of objects with a `port` is for the config's schema to tell.
     """
     for index, node_type in enumerate(typed.types):
-        if node_type is None:
+        if node_type is None or _READ_OFF_CONFIG.isdisjoint((node_type.inputs.rule, node_type.outputs.rule)):
             continue
         node = typed.workflow.nodes[index]
         for side, declared_by in ((node_type.inputs, signature_inputs), (node_type.outputs, signature_outputs)):

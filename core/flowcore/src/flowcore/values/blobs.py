@@ -7,7 +7,7 @@ import io
 import re
 from collections.abc import Iterator
 from contextlib import suppress
-from typing import Any, BinaryIO, Final, Protocol
+from typing import Any, BinaryIO, ClassVar, Final, Protocol
 
 __all__ = ["BLOB_KEY", "Blob", "BlobSource", "BytesSource", "resolve_blobs"]
 
@@ -57,7 +57,10 @@ class Blob:
     (5, b'hello')
     """
 
-    __slots__ = ("media_type", "sha256", "size", "source")
+    __slots__ = ("is_verified", "media_type", "sha256", "size", "source")
+
+    #: Whether any Blob was made in this process that is not verified: without one, nobody need look for them.
+    some_unverified: ClassVar[bool] = False
 
     def __init__(
         self,
@@ -66,8 +69,12 @@ class Blob:
         size: int,
         media_type: str = "application/octet-stream",
         source: BlobSource | None = None,
+        is_verified: bool = False,
     ) -> None:
-        """Raises ValueError for what could not be read back from JSON."""
+        """`is_verified`: the bytes of the source were hashed and counted; else they are before they are kept.
+
+        Raises ValueError for what could not be read back from JSON.
+        """
         if not (_is_text(sha256, _SHA256) and type(size) is int and size >= 0):
             msg = "A Blob has the SHA-256 of its content as 64 small hex digits, and the number of its bytes."
             raise ValueError(msg)
@@ -79,12 +86,15 @@ class Blob:
         self.media_type = media_type
         #: None for a reference whose bytes have not been fetched into this process.
         self.source = source
+        self.is_verified = is_verified or source is None
+        if not self.is_verified:
+            Blob.some_unverified = True
 
     @classmethod
     def from_bytes(cls, data: bytes, *, media_type: str = "application/octet-stream") -> Blob:
         """A Blob of bytes kept in memory; large content belongs in a file (`flowruntime.blobs`)."""
         digest = hashlib.sha256(data).hexdigest()
-        return cls(sha256=digest, size=len(data), media_type=media_type, source=BytesSource(data))
+        return cls(sha256=digest, size=len(data), media_type=media_type, source=BytesSource(data), is_verified=True)
 
     def open(self) -> BinaryIO:
         """A reader over the content; the caller closes it. Raises ValueError when the bytes are not here."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from math import isfinite
-from typing import Any, TypeAlias
+from typing import Any, NoReturn, TypeAlias
 
 from flowcore.values.blobs import BLOB_KEY, Blob
 
@@ -78,9 +78,9 @@ def _measure(value: Any, depth: int, measured: dict[int, tuple[int, int]]) -> tu
     known = measured.get(id(value))
     if known is not None:
         if known[0] > depth:
-            _deeper(0)
+            _too_deep()
         return known
-    depth = _deeper(depth)
+    depth = depth - 1 if depth else _too_deep()
     height, size = 0, 1  # two brackets, and no comma after the last part
     if isinstance(value, dict):
         if BLOB_KEY in value:
@@ -124,9 +124,9 @@ def _check(value: Any, depth: int, left: list[int]) -> None:
         if not isfinite(value):
             raise NotAValue(f"{value!r} is not JSON", code="json.not_a_number", remedy="Write null or a finite number.")
     elif isinstance(value, dict):
-        _check_object(value, _deeper(depth), left)
+        _check_object(value, depth - 1 if depth else _too_deep(), left)
     elif isinstance(value, list):
-        depth = _deeper(depth)
+        depth = depth - 1 if depth else _too_deep()
         left[0] -= 1 + (len(value) >> _PARTS_SHIFT)
         if left[0] < 0:
             raise _ManyContainers
@@ -146,14 +146,12 @@ def _check(value: Any, depth: int, left: list[int]) -> None:
         )
 
 
-def _deeper(depth: int) -> int:
-    if depth == 0:
-        raise NotAValue(
-            f"the value is nested deeper than {MAX_DEPTH}",
-            code="json.too_deep",
-            remedy="Flatten the value, or move parts into their own document.",
-        )
-    return depth - 1
+def _too_deep() -> NoReturn:
+    raise NotAValue(
+        f"the value is nested deeper than {MAX_DEPTH}",
+        code="json.too_deep",
+        remedy="Flatten the value, or move parts into their own document.",
+    )
 
 
 def _check_object(value: dict[Any, Any], depth: int, left: list[int]) -> None:

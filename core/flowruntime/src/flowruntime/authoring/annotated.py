@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import typing
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from typing import Any, Final
 
 from flowcore.errors import FatalNodeError
@@ -71,11 +72,28 @@ def to_annotated(value: Any, annotation: Any, name: str) -> Any:
     try:
         return msgspec.convert(value, annotation, dec_hook=_ours_from_json)
     except msgspec.ValidationError as error:
+        with suppress(msgspec.ValidationError):
+            return msgspec.convert(_with_integers(value), annotation, dec_hook=_ours_from_json)
         raise FatalNodeError(
             f"The value of {name!r} does not fit its declared type: {error}.",
             code="node.input_type",
             remedy="Give a value of that type, or widen the annotation.",
         ) from error
+
+
+def _with_integers(value: Any) -> Any:
+    """The value with integers for numbers such as 3.0: those are integers to JSON Schema, and none to msgspec.
+
+    >>> _with_integers({"count": [3.0, 2.5]})
+    {'count': [3, 2.5]}
+    """
+    if isinstance(value, float) and value.is_integer():
+        return int(value)
+    if isinstance(value, list):
+        return [_with_integers(item) for item in value]
+    if isinstance(value, dict):
+        return {key: _with_integers(item) for key, item in value.items()}
+    return value
 
 
 def to_value(result: Any, name: str) -> Any:

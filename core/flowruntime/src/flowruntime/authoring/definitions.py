@@ -87,10 +87,11 @@ class Definition:
             renamed=self.renamed,
         )
         problems: list[Problem] = []
-        NodeType.read(made.to_json(), "", problems)  # what a catalog could not hold is told here, where it was written
+        # What a catalog could not hold is told here, where it was written; and as in a catalog, schemas are frozen.
+        read = NodeType.read(made.to_json(), "", problems)
         if problems:
             raise TypeError(f"{self.target.__qualname__}: {problems[0]}")
-        return made
+        return read
 
 
 def definition_of(target: object) -> Definition | None:

@@ -1,7 +1,7 @@
 """Says which IP addresses belong to the public internet, and of the others why they don't.
 
 `ipaddress.is_global` alone is not enough: it calls multicast global, knows nothing of addresses that carry
-another one inside (6to4, Teredo, NAT64), and differs between versions of Python.
+another one inside (6to4, Teredo, ISATAP, NAT64), and differs between versions of Python.
 """
 
 from __future__ import annotations
@@ -17,6 +17,8 @@ _IPV4: Final = (
     (IPv4Network("10.0.0.0/8"), "a private address"),
     (IPv4Network("100.64.0.0/10"), "an address behind carrier-grade NAT"),
     (IPv4Network("127.0.0.0/8"), "a loopback address"),
+    # Not IANA's: inside Azure it is the host of the virtual machine, which hands out keys.
+    (IPv4Network("168.63.129.16/32"), "an address of a cloud's own"),
     (IPv4Network("169.254.0.0/16"), "a link-local address"),
     (IPv4Network("172.16.0.0/12"), "a private address"),
     (IPv4Network("192.168.0.0/16"), "a private address"),
@@ -48,6 +50,9 @@ _COMPATIBLE: Final = IPv6Network("::/96")
 _NAT64: Final = IPv6Network("64:ff9b::/96")
 _SIX_TO_FOUR: Final = IPv6Network("2002::/16")
 _TEREDO: Final = IPv6Network("2001::/32")
+# ISATAP (RFC 5214, section 6.1): within any prefix, the bits before the IPv4 address; one of them does not count.
+_ISATAP: Final = 0x00005EFE
+_ISATAP_MASK: Final = 0xFDFFFFFF
 
 
 def why_not_public(address: str | IPv4Address | IPv6Address) -> str | None:
@@ -72,6 +77,8 @@ def why_not_public(address: str | IPv4Address | IPv6Address) -> str | None:
         return next((found for each in inner if (found := why_not_public(each)) is not None), None)
     if address not in _IPV6_UNICAST or any(address in network for network in _IPV6_RESERVED):
         return "a reserved address"
+    if int(address) >> 32 & _ISATAP_MASK == _ISATAP:
+        return why_not_public(IPv4Address(int(address) & 0xFFFFFFFF))
     return None
 
 

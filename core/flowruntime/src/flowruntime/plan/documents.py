@@ -15,8 +15,8 @@ from flowcore.workflows import Workflow, WorkflowNode
 from flowruntime.authoring import Body
 from flowruntime.expressions import OUTPUT_ROOTS, CompiledValue, compile_value, has_expression
 from flowruntime.migrations import TypeVersions, bring_up_to_date
-from flowruntime.plan.drafting import Draft, draft_node
-from flowruntime.plan.schemas import SchemaCache
+from flowruntime.plan.drafting import Draft, broken_type, compile_type, draft_node
+from flowruntime.plan.schemas import CompiledSchema, SchemaCache
 
 __all__ = ["Drafted", "Surroundings", "TypeSource", "draft_document"]
 
@@ -92,15 +92,23 @@ class _Drafting:
         known, schemas = self.surroundings.types, self.surroundings.schemas
         problems.extend(_check_inputs(workflow, schemas))
         types = find_types(workflow, known.get)
+        compiled: dict[int, CompiledSchema | str] = {}  # by type: workflows have many nodes of few types
         drafts: list[Draft | None] = []
         references: dict[str, list[Reference]] = {}
         for index, (node, node_type) in enumerate(zip(workflow.nodes, types, strict=True)):
             draft = None
             if node_type is not None:
                 self.types[node_type.id] = node_type.version
-                draft = draft_node(node, node_type, f"/nodes/{index}", schemas, problems, make_body=self._body)
-                if draft is not None and draft.references:
-                    references[node.id] = list(draft.references)
+                pointer = f"/nodes/{index}"
+                schema = compiled.get(id(node_type))
+                if schema is None:
+                    schema = compiled[id(node_type)] = compile_type(node_type, schemas)
+                if isinstance(schema, str):
+                    problems.append(broken_type(node, node_type, pointer, schema))
+                else:
+                    draft = draft_node(node, node_type, schema, pointer, problems, make_body=self._body)
+                    if draft.references:
+                        references[node.id] = list(draft.references)
             drafts.append(draft)
         outputs = _compile_outputs(workflow, problems)
         if outputs is not None and outputs.references:

@@ -9,7 +9,7 @@ from typing import Any, TypeAlias
 from flowcore.errors import FatalNodeError, Problem
 from flowcore.nodes import NodeType
 from flowcore.packs import LOCAL_NAMESPACE
-from flowcore.schemas import ANY_SCHEMA, X_CONSTANT, X_EXPRESSION, X_STATIC, X_WORKFLOW, fields_marked
+from flowcore.schemas import ANY_SCHEMA, X_CONSTANT, X_EXPRESSION, X_NO_SECRETS, X_STATIC, X_WORKFLOW, fields_marked
 from flowcore.validation import Reference
 from flowcore.values import pointer_of, show
 from flowcore.workflows import WorkflowNode
@@ -28,7 +28,7 @@ from flowruntime.expressions import (
 )
 from flowruntime.plan.schemas import CompiledSchema, SchemaCache
 
-__all__ = ["BodyMaker", "Draft", "draft_node"]
+__all__ = ["BodyMaker", "Draft", "broken_type", "compile_type", "draft_node"]
 
 
 @dataclass(slots=True, kw_only=True, eq=False)  # not frozen: that would take three times as long to make
@@ -54,19 +54,8 @@ _NO_CONFIG = CompiledValue(resolve=lambda _roots: {}, roots=frozenset(), referen
 BodyMaker: TypeAlias = Callable[[str | dict[str, Any], str, WorkflowNode], Body | None]
 
 
-def draft_node(
-    node: WorkflowNode,
-    node_type: NodeType,
-    pointer: str,
-    schemas: SchemaCache,
-    problems: list[Problem],
-    *,
-    make_body: BodyMaker,
-) -> Draft | None:
-    """Compile one node; `pointer` is its place in the document. Faults become problems.
-
-    None when a schema of the type is none.
-    """
+def compile_type(node_type: NodeType, schemas: SchemaCache) -> CompiledSchema | str:
+    """The config schema of a type, or which of its schemas cannot be compiled and why: the `fault` of broken_type."""
     what = "a config schema"
     try:
         schema = schemas.get(node_type.config_schema)
@@ -79,8 +68,20 @@ def draft_node(
             if port.checked:
                 schemas.get(port.schema)
     except ValueError as error:
-        problems.append(_broken_type(node, node_type, pointer, f"{what} that is none: {error}"))
-        return None
+        return f"{what} that is none: {error}"
+    return schema
+
+
+def draft_node(
+    node: WorkflowNode,
+    node_type: NodeType,
+    schema: CompiledSchema,
+    pointer: str,
+    problems: list[Problem],
+    *,
+    make_body: BodyMaker,
+) -> Draft:
+    """Compile one node; `schema` is that of its config, `pointer` its place in the document. Faults become problems."""
     written: dict[str, Any] = {}
     config, static_fields, check_config = _NO_CONFIG, None, None
     if node.config or not schema.accepts_nothing_given:
@@ -92,12 +93,15 @@ def draft_node(
         config = compile_value(written, pointer=where, roots=CONFIG_ROOTS, problems=problems, places=places)
         if schema.has_constants and config.dynamic:
             problems.extend(_no_expressions(written, schema, where, frozenset(config.dynamic)))
+        if schema.has_told and "secrets" in config.roots:
+            problems.extend(_no_secrets(written, schema, where, node))
         if places.static:
             # Its faults have been told with those of the whole config.
             only = _only(written, places.static, ())
             static_fields = compile_value(only, pointer=where, roots=STATIC_ROOTS, problems=[], places=places)
-        faults = list(
-            schema.problems(
+        faults: list[Problem] = []
+        if not schema.is_valid(written):
+            faults += schema.problems(
                 written,
                 where,
                 "config",
@@ -105,8 +109,7 @@ def draft_node(
                 remedy=f"Give a value that the schema allows; `flow nodes show {node_type.id}` prints it.",
                 dynamic=config.dynamic,
             )
-        )
-        problems.extend(faults)
+            problems.extend(faults)
         if places.workflows:
             problems.extend(_no_documents(places.workflows, where, {fault.pointer for fault in faults}))
         if config.dynamic:
@@ -180,6 +183,22 @@ def _no_expressions(
             )
 
 
+def _no_secrets(written: dict[str, Any], schema: CompiledSchema, pointer: str, node: WorkflowNode) -> Iterator[Problem]:
+    """What has a secret in it and must not: fields marked `x-no-secrets`."""
+    for steps in fields_marked(schema.schema, X_NO_SECRETS, written):
+        # Its faults have been told with those of the whole config.
+        told = compile_value(_at(written, steps), pointer="", roots=CONFIG_ROOTS, problems=[])
+        if "secrets" in told.roots:
+            place = pointer_of(*steps)
+            yield Problem(
+                code="config.secret",
+                pointer=pointer + place,
+                message=f"{place[1:]!r} of node {node.id!r} takes no secrets: what stands there comes out of the node, "
+                "and is kept with the execution.",
+                remedy="Name the secret in the config of the node that needs it, such as `auth` of an http.request.",
+            )
+
+
 def _only(value: Any, wanted: Collection[Steps], steps: Steps) -> Any:
     """The object with what leads to the wanted places and nothing else; arrays keep their length."""
     if steps in wanted:
@@ -214,7 +233,8 @@ def _checker(
     return check
 
 
-def _broken_type(node: WorkflowNode, node_type: NodeType, pointer: str, fault: str) -> Problem:
+def broken_type(node: WorkflowNode, node_type: NodeType, pointer: str, fault: str) -> Problem:
+    """The problem of a node whose type has a schema that is none."""
     own = node_type.namespace == LOCAL_NAMESPACE
     return Problem(
         code="node_type.schema",

@@ -12,6 +12,7 @@ from flowcore.errors import Problem
 from flowcore.schemas import (
     X_CONSTANT,
     X_EXPRESSION,
+    X_NO_SECRETS,
     X_STATIC,
     X_WORKFLOW,
     Schema,
@@ -56,17 +57,15 @@ class CompiledSchema:
     has_workflows: bool
     has_static: bool
     has_constants: bool
+    has_told: bool
+    #: Whether a field may be an expression, a document or static.
+    has_marks: bool
     #: Whether `{}` is valid and stays `{}` when defaults are filled.
     accepts_nothing_given: bool
     #: The defaults of its own properties; None when parts of these have some too.
     defaults: Mapping[str, Any] | None
     #: Where the values come from, as the end of messages: `, which comes by a.out → b.in`.
     origin: str = ""
-
-    @property
-    def has_marks(self) -> bool:
-        """Whether a field may be an expression, a document or static."""
-        return self.has_expressions or self.has_workflows or self.has_static
 
     def filled(self, value: Mapping[str, Any]) -> dict[str, Any]:
         """A copy of the object with absent properties filled, as `with_defaults` does."""
@@ -95,7 +94,7 @@ class CompiledSchema:
         `what` it is (config, inputs) begins the codes; `whose` goes on in the messages. What depends on the expressions
         at the `dynamic` pointers is left to run time. `hide_values` keeps values out of the messages.
         """
-        if self._is_valid(value):  # several times as quick as looking for errors
+        if self.is_valid(value):  # several times as quick as looking for errors
             return
         for error in self._errors(value, hide_values=hide_values):
             place = pointer_of(*error.instance_path)
@@ -120,7 +119,8 @@ class CompiledSchema:
                     remedy=remedy,
                 )
 
-    def _is_valid(self, value: Any) -> bool:
+    def is_valid(self, value: Any) -> bool:
+        """Whether nothing is wrong; False also for what only `problems` can look at, which may find nothing."""
         try:
             return self.validator.is_valid(value)
         except ValueError:  # as below
@@ -173,6 +173,8 @@ def _compile(schema: Schema) -> CompiledSchema:
         has_workflows=X_WORKFLOW in text,
         has_static=X_STATIC in text,
         has_constants=X_CONSTANT in text,
+        has_told=X_NO_SECRETS in text,
+        has_marks=any(mark in text for mark in (X_EXPRESSION, X_WORKFLOW, X_STATIC)),
         accepts_nothing_given=validator.is_valid({}) and "'default'" not in text,
         defaults=_own_defaults(schema),
     )

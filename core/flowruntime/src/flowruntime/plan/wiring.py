@@ -103,6 +103,8 @@ class _Wiring:
         self.racing: dict[int, list[Follower]] = {}
         self.group_sizes: list[int] = []
         self.shapes: dict[tuple[int, int, bool], _Shape] = {}
+        #: What a node does that fails and says nothing about it itself.
+        self.then: NodeOnError = "continue" if isinstance(workflow.settings.on_error, ContinueOnError) else "stop"
 
     def plan(self, types: Mapping[str, int], names: frozenset[str], on_error: Body | None) -> Plan:
         into: list[dict[str, list[Source]]] = [defaultdict(list) for _ in self.drafts]
@@ -148,11 +150,13 @@ class _Wiring:
         shape = self._shape(ports)
         wires = tuple([self._wire(index, shape, name, sources) for name, sources in into.items() if name != AFTER])
         after = tuple(into.get(AFTER, _NO_SOURCES))
-        referenced = self._by_name(draft.references) if draft.references else ()
-        references = tuple(dict.fromkeys([source for _, _, source in referenced]))
         if after:
             self._plain_arrows(index, after)
-        if references:
+        referenced: tuple[tuple[str, str, Source], ...] = ()
+        references = _NO_SOURCES
+        if draft.references:
+            referenced = self._by_name(draft.references)
+            references = tuple(dict.fromkeys([source for _, _, source in referenced]))
             self._plain_arrows(index, references)
         from_inputs: tuple[str, ...] | None = ()
         if not (wires or after or references):
@@ -189,7 +193,7 @@ class _Wiring:
             if node.delivery == "at_most_once"
             else resolve_retry_policy(node.retry_policy, draft.node_type.retry_policy),
             timeout_us=round((node.timeout_ms or draft.node_type.timeout_ms or DEFAULT_TIMEOUT_MS) * 1000),
-            then=self._then(node.on_error),
+            then=self.then if node.on_error is None else node.on_error,
             effects=effects_of(draft.node_type.effects if node.effects is None else node.effects, draft.written_config),
             at_most_once=node.delivery == "at_most_once",
             checked=checked,
@@ -228,18 +232,13 @@ class _Wiring:
 
     def _plain_arrows(self, index: int, sources: Sequence[Source]) -> None:
         self.need[index] += len(sources)
-        for source in sources:
-            followers = self.plain[source.node]
+        for node, _ in sources:
+            followers = self.plain[node]
             followers[index] = followers.get(index, 0) + 1
 
     def _by_name(self, references: Iterable[Reference]) -> tuple[tuple[str, str, Source], ...]:
         found = {(ref.node_id, ref.port): self._source(ref.node_id, ref.port) for ref in references}
         return tuple([(node_id, port, source) for (node_id, port), source in found.items()])
-
-    def _then(self, on_error: NodeOnError | None) -> NodeOnError:
-        if on_error is not None:
-            return on_error
-        return "continue" if isinstance(self.workflow.settings.on_error, ContinueOnError) else "stop"
 
 
 def _plain_wires(
@@ -248,10 +247,13 @@ def _plain_wires(
     if after or (references and not wires):
         return None
     plain: list[tuple[str, int, str]] = []
-    for wire in wires:
-        if wire.multiple or wire.group >= 0 or len(wire.sources) != 1 or wire.sources[0].port is None:
+    for port, sources, multiple, group in wires:
+        if multiple or group >= 0 or len(sources) != 1:
             return None
-        plain.append((wire.port, wire.sources[0].node, wire.sources[0].port))
+        node, from_port = sources[0]
+        if from_port is None:
+            return None
+        plain.append((port, node, from_port))
     return tuple(plain)
 
 

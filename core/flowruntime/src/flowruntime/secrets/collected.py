@@ -10,7 +10,7 @@ from typing import Any
 
 from flowcore.errors import FatalNodeError, FlowError, RetryableNodeError, StoreError
 
-from flowruntime.secrets.providers import SecretProvider
+from flowruntime.secrets.providers import SecretProvider, is_secret_name
 from flowruntime.secrets.redaction import Net
 from flowruntime.secrets.secret import Secret
 
@@ -65,10 +65,12 @@ class Secrets(Mapping[str, Secret]):
                 if not isinstance(text, str):
                     raise _failed(provider, f"gave {type(text).__name__} instead of a text")
                 return Secret(text, on_reveal=self.net.add)
-        raise SecretMissing(
-            f"There is no secret {name!r}.",
-            remedy=f"Run `flow secrets set {name}` for this database, or set FLOW_SECRET_{name} in the environment.",
-        )
+        remedy = f"Run `flow secrets set {name}` for this database, or set FLOW_SECRET_{name} in the environment."
+        if not is_secret_name(name):
+            remedy = (
+                "Name it with letters, digits and _ only: no other name can be set, unless a plugin brings the secret."
+            )
+        raise SecretMissing(f"There is no secret {name!r}.", remedy=remedy)
 
     def __iter__(self) -> Iterator[str]:
         return iter({name: None for provider in self.providers() for name in _ask(provider, provider.names)})

@@ -136,9 +136,11 @@ class KeyFile:
     def _target(self) -> Path:
         """What a link leads to is replaced, not the link."""
         try:
-            return self.path.resolve()
-        except RuntimeError:  # so Python 3.11 tells of links in a circle
-            raise self._unusable("cannot be read", OSError(errno.ELOOP, os.strerror(errno.ELOOP))) from None
+            self.path.stat()
+        except OSError as error:
+            if error.errno == errno.ELOOP:  # links in a circle, which resolve() takes as they are from Python 3.13 on
+                raise self._unusable("cannot be read", error) from error
+        return self.path.resolve()
 
     def _unusable(self, fault: str, error: OSError) -> InstallationError:
         return InstallationError(
