@@ -59,6 +59,22 @@ def test_a_bomb_is_stopped_before_it_takes_memory_or_time(name: str) -> None:
     assert limit in caught.value.message
 
 
+@pytest.mark.parametrize("made", ["[@]", "split(@, ',')", "from_json(to_string([@]))", "{a: @}"])
+def test_what_is_in_a_list_several_times_weighs_with_all_that_passes_through_it(made: str) -> None:
+    """Otherwise a text of 60,000 letters becomes one of 6 GB where the value is written down."""
+    text = "x" * 60_000
+    tenfold = f"[{', '.join('@' * 10)}]"
+    assert compile_expression(f"{made} | [@, @]", None)(text)
+    with pytest.raises(FatalNodeError, match="1 048 576 characters or elements"):
+        compile_expression(" | ".join([made, *[tenfold] * 5]), None)(text)
+
+
+def test_measuring_what_is_there_several_times_takes_steps() -> None:
+    data = [{"large": [0] * 100_000}] * 200
+    with pytest.raises(FatalNodeError, match="100 000 steps"):
+        compile_expression("map(&length([large] | [@, @]), @)", None)(data)
+
+
 def test_without_limits_a_bomb_of_400_characters_builds_64_mebibytes() -> None:
     text = doubled("'0123456789abcdef'", "join('',[@,@])", 22)
     assert len(text) < 400
@@ -143,7 +159,7 @@ TENTH = Limits(steps=LIMITS.steps // 10)
         (" || ".join(["from_json(@).x"] * 60), DENSE_JSON),
         ("map(&length(from_json(@)), @)", [DENSE_JSON] * 20),
         (f"[{', '.join(['split(@, join(@, `[]`))'] * 100)}]", WIDE_TEXT),
-        ("map(&parse_date(replace(@, '%d', '1'), @), @)", [f"%d{'x' * 2_000}{number}" for number in range(160)]),
+        ("map(&parse_date(replace(@, '%m', '1'), @), @)", [f"%m{'x' * 2_000}{number}" for number in range(160)]),
     ],
     ids=["JSON read five times", "JSON read and dropped", "JSON read for each", "texts cut to pieces", "long patterns"],
 )

@@ -9,7 +9,7 @@ import pytest
 from flowruntime.expressions.functions.known import collect_functions
 from flowruntime.hooks import ExpressionFunction, Hooks, load_hooks
 
-from core.flowruntime.tests.hooks.installed_plugins import Plugins, codes
+from core.flowruntime.tests.hooks.installed_plugins import GIVEN_UP_SECONDS, Plugins, codes
 
 GOOD = """
 @hookimpl
@@ -42,6 +42,7 @@ def test_a_plugin_is_registered_under_its_distribution_and_asked(plugins: Plugin
     ("source", "code"),
     [
         ("raise RuntimeError('no')", "hooks.import"),
+        ("raise RuntimeError('No.')", "hooks.import"),
         ("raise SystemExit(3)", "hooks.import"),
         ("import module_that_is_nowhere", "hooks.import"),
         ("@hookimpl\ndef expression_functions():\n    raise RuntimeError('no')\n", "hooks.call"),
@@ -66,12 +67,13 @@ def test_a_plugin_that_fails_is_recorded_and_keeps_no_other_out(plugins: Plugins
     assert list(functions) == ["shout"]
     assert sorted(codes(hooks)) == [("a-bad", code), ("c-bad", code)]
     assert all(problem.message.endswith(".") and problem.remedy for problem in hooks.problems)
+    assert not any(problem.message.endswith("..") for problem in hooks.problems)
 
 
 def test_an_attribute_that_hangs_while_hooks_are_looked_for_is_given_up(plugins: Plugins) -> None:
     plugins.add("a-bad", "def __dir__():\n    threading.Event().wait()\n")
     plugins.add("b-good", GOOD.format(name="shout"))
-    hooks = plugins.load(limit_seconds=0.5)
+    hooks = plugins.load(limit_seconds=GIVEN_UP_SECONDS)
     assert (list(collect_functions(hooks)[0]), codes(hooks)) == (["shout"], [("a-bad", "hooks.hung")])
 
 

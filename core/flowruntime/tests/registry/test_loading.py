@@ -12,6 +12,7 @@ import pytest
 from flowcore.errors import PackError
 from flowcore.nodes import NodeType
 from flowruntime.authoring import Definition
+from flowruntime.limited import QUIET
 from flowruntime.registry import Registry, importing, loading
 from flowruntime.registry.importing import ImportFailed, run_import
 
@@ -102,6 +103,52 @@ def test_a_fork_of_an_import_ends_as_it_wants_to(importable: Site, tmp_path: Pat
     assert load(importable, "forks.a").id == "forks.a"
     assert file.read_text() == "7"
     assert os._exit is before
+
+
+def test_imports_that_overlap_cannot_end_the_process_and_leave_its_exit_as_it_was() -> None:
+    """The first is given up, and ends while the second goes on."""
+    before, go_on, has_begun, may_exit = os._exit, threading.Event(), threading.Event(), threading.Event()
+    with pytest.raises(ImportFailed, match="took longer"):
+        run_import(lambda: go_on.wait(30), module="slow", limit_seconds=0.01)
+    slow = importing._given_up.pop("slow")
+    reasons: list[str] = []
+
+    def exit_at_once() -> None:
+        has_begun.set()
+        may_exit.wait(30)
+        os._exit(0)
+
+    def import_it() -> None:
+        with pytest.raises(ImportFailed) as caught:
+            run_import(exit_at_once, module="exits", limit_seconds=30)
+        reasons.append(caught.value.reason)
+
+    second = threading.Thread(target=import_it)
+    second.start()
+    has_begun.wait(30)
+    go_on.set()
+    assert slow.result(30)
+    may_exit.set()
+    second.join(30)
+    assert reasons == ["it called os._exit(0)"]
+    assert os._exit is before
+
+
+def test_stdout_is_back_after_an_import_that_overlapped_another_strangers_code() -> None:
+    before, has_begun, go_on = sys.stdout, threading.Event(), threading.Event()
+
+    def wait() -> None:
+        has_begun.set()
+        go_on.wait(30)
+
+    import_it = threading.Thread(target=lambda: run_import(wait, module="prints", limit_seconds=30))
+    import_it.start()
+    has_begun.wait(30)
+    with QUIET:
+        go_on.set()
+        import_it.join(30)
+        assert sys.stdout is sys.stderr
+    assert sys.stdout is before
 
 
 def test_a_missing_dependency_is_to_be_installed(importable: Site) -> None:

@@ -29,6 +29,19 @@ def test_three_slashes_begin_a_relative_path_and_four_an_absolute_one(
     assert path_of("sqlite:////data/what%3F.db") == "/data/what?.db"
 
 
+def test_a_relative_path_from_a_working_directory_that_was_removed_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    gone = tmp_path / "gone"
+    gone.mkdir()
+    monkeypatch.chdir(gone)
+    gone.rmdir()
+    with pytest.raises(StoreError, match="working directory, which is not there any more") as caught:
+        store_for("sqlite:///flow.db")
+    assert caught.value.code == "store.no_folder"
+    assert path_of("sqlite:////data/flow.db") == "/data/flow.db"
+
+
 def test_memory_is_the_store_that_keeps_nothing() -> None:
     assert isinstance(store_for(MEMORY), MemoryStore)
 

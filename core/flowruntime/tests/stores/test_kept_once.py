@@ -133,6 +133,23 @@ def test_a_blob_whose_content_was_changed_is_refused_and_harms_nobody_with_the_s
         assert store.read(ONE).events[1].outputs["result"].read() == content  # type: ignore[union-attr]
 
 
+def test_the_content_of_a_blob_in_a_database_that_is_locked_is_not_taken_for_missing(tmp_path: Path) -> None:
+    path = tmp_path / "flow.db"
+    with opened(path, busy_seconds=0) as store:
+        create(store, ONE)
+        append(store, ONE, carrying(2, Blob.from_bytes(b"x" * 1000)))
+        blob = store.read(ONE).events[1].outputs["result"]  # type: ignore[union-attr]
+    connection = sqlite3.connect(path, isolation_level=None)
+    connection.execute("PRAGMA locking_mode = EXCLUSIVE")
+    connection.execute("BEGIN IMMEDIATE")
+    with pytest.raises(StoreError) as caught:
+        blob.open()
+    connection.close()
+    assert caught.value.code == "store.locked"
+    assert str(path) in caught.value.message
+    assert blob.read() == b"x" * 1000
+
+
 def test_a_transaction_that_fails_is_not_taken_for_kept(tmp_path: Path) -> None:
     path = tmp_path / "flow.db"
     beginning = first()._replace(inputs={"x": "x" * 300_000})

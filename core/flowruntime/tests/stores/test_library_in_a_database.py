@@ -5,6 +5,7 @@ from __future__ import annotations
 import sqlite3
 import subprocess
 import sys
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -85,7 +86,7 @@ def test_a_document_lies_there_once_for_library_and_executions(tmp_path: Path) -
         store.workflows.put(flow(2))
         store.workflows.put(flow())
         create(store, ONE, workflow=flow(), named={"greet": flow(2)})
-    with sqlite3.connect(tmp_path / "flow.db") as connection:
+    with closing(sqlite3.connect(tmp_path / "flow.db")) as connection:
         assert connection.execute("SELECT count(*) FROM documents").fetchone() == (2,)
 
 
@@ -103,7 +104,7 @@ def test_a_damaged_document_is_told_and_the_others_can_be_read(tmp_path: Path) -
     with opened(tmp_path / "flow.db") as store:
         store.workflows.put(flow())
         store.workflows.put(flow(2))
-    with sqlite3.connect(tmp_path / "flow.db") as connection:
+    with closing(sqlite3.connect(tmp_path / "flow.db")) as connection, connection:
         connection.execute("UPDATE documents SET content = substr(content, 10) WHERE number = 2")
     with opened(tmp_path / "flow.db") as store:
         with pytest.raises(StoreError, match="Version 2 of the workflow 'greet' is damaged") as caught:
@@ -137,7 +138,7 @@ def test_a_closed_library_says_so(tmp_path: Path) -> None:
 def test_a_name_is_found_without_reading_the_whole_library(tmp_path: Path) -> None:
     with opened(tmp_path / "flow.db"):
         pass
-    with sqlite3.connect(tmp_path / "flow.db") as connection:
+    with closing(sqlite3.connect(tmp_path / "flow.db")) as connection:
         plan = connection.execute(
             "EXPLAIN QUERY PLAN SELECT number FROM workflows WHERE name = ? ORDER BY number LIMIT 1", ("x",)
         ).fetchall()

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Container, Iterable, Mapping
 from dataclasses import replace
-from typing import Any, Final, Literal, NoReturn
+from typing import Any, Final, Literal
 
 from flowcore.documents import parse_workflow, write_workflow
 from flowcore.documents.settings import read_settings
@@ -13,11 +13,14 @@ from flowcore.errors import Problem, WorkflowInvalid
 from flowcore.nodes import NodeType
 from flowcore.schemas import ANY_SCHEMA, X_WORKFLOW, Schema, fields_marked, known_keys
 from flowcore.validation import Wiring, node_ports
-from flowcore.values import MAX_DEPTH, NotAValue, Value, check_value, is_tagged, pointer_of, thaw
+from flowcore.values import Value, pointer_of, thaw
 from flowcore.workflows import NodeId, Workflow, cycle_problem
 
+from flowruntime.builder.connections import Connections
 from flowruntime.builder.handles import NodeHandle, PortHandle
 from flowruntime.builder.lines import Lines
+from flowruntime.builder.refusing import refuse
+from flowruntime.builder.values import marked_as_plain, plain
 from flowruntime.expressions.parsing import quoted
 from flowruntime.plan import SchemaCache, check_workflow
 from flowruntime.registry import Registry
@@ -61,17 +64,10 @@ class WorkflowBuilder:
         self._nodes: list[dict[str, Any]] = []
         self._types: list[NodeType] = []
         self._handles: dict[str, NodeHandle] = {}
-        self._connections: list[dict[str, str]] = []
-        #: The places of nodes by id, and of connections by their four ends.
         self._node_places: dict[str, int] = {}
-        self._connection_places: dict[tuple[str, ...], int] = {}
+        self._connections = Connections()
         #: The last number that made an id, by the word it follows.
         self._numbers: dict[str, int] = {}
-        #: For each node id the ids of those that follow it.
-        self._followers: dict[str, dict[str, None]] = {}
-        #: The nodes that a connection leads to, and their inputs.
-        self._preceded: set[str] = set()
-        self._filled: set[tuple[str, str]] = set()
         self._inputs: dict[str, Any] = {}
         self._required: list[str] = []
         self._vars: dict[str, Any] = {}
@@ -114,7 +110,7 @@ class WorkflowBuilder:
         `config` (`{}` is enough) to say that the option is meant, and put the field into it. In a config, a builder or
         a Workflow stands for its document; in config and `inputs` the output of a node for its expression.
         """
-        node_id = self._new_id(node_type) if id is None else id
+        node_id = _free(node_type.rpartition(".")[2] or "node", self._handles, self._numbers) if id is None else id
         options: dict[str, Any] = {
             "name": name,
             "description": description,
@@ -141,11 +137,11 @@ class WorkflowBuilder:
             entry["type_version"] = type_version
         if given:
             given = {key: _as_document(value) for key, value in given.items()}
-            entry["config"] = self._plain(_with_expressions(given), f"{place}/config")
-            entry["config"] = {key: _marked_as_plain(value) for key, value in entry["config"].items()}
+            entry["config"] = plain(given, f"{place}/config", takes_ports=True)
+            entry["config"] = {key: marked_as_plain(value) for key, value in entry["config"].items()}
         if inputs:
-            entry["inputs"] = self._plain(_with_expressions(inputs), f"{place}/inputs")
-        entry.update(self._plain(options, place))
+            entry["inputs"] = plain(inputs, f"{place}/inputs", takes_ports=True)
+        entry.update(plain(options, place))
         handle = self._added(entry, found)
         self._lines.remember(f"/nodes/{len(self._nodes) - 1}")
         return handle
@@ -153,7 +149,7 @@ class WorkflowBuilder:
     def _added(self, entry: dict[str, Any], found: NodeType | None) -> NodeHandle:
         place, node_id = len(self._nodes), entry["id"]
         if node_id in self._handles:
-            _refuse(
+            refuse(
                 "node.duplicate_id",
                 f"/nodes/{place}/id",
                 f"The node id {node_id!r} is taken.",
@@ -191,13 +187,13 @@ class WorkflowBuilder:
         `several` allows a second connection into a port that takes one value, where only one of them will be live, as
         after a branch.
         """
-        place = len(self._connections)
+        place = len(self._connections.entries)
         for given in (source, target):
             if not isinstance(given, PortHandle):
                 raise TypeError(f"connect takes two ports, and got {given!r}; write node.port.")
         for handle in (source.node, target.node):
             if self._handles.get(handle.id) is not handle:
-                _refuse(
+                refuse(
                     "connection.unknown_node",
                     f"/connections/{place}",
                     f"Node {handle.id!r} was added to another builder.",
@@ -212,25 +208,19 @@ class WorkflowBuilder:
             "to_port": target.name,
         }
         self._check_connection(connection, place)
-        end = (target.node.id, target.name)
-        if end in self._filled and target.node.takes_one(target.name) and not several:
-            _refuse(
+        is_filled = self._connections.is_filled(target.node.id, target.name)
+        if is_filled and target.node.takes_one(target.name) and not several:
+            refuse(
                 "port.several_connections",
                 f"/connections/{place}/to_port",
                 f"The port {target.name!r} of node {target.node.id!r} takes one value, and has a connection already.",
                 "Join them with a control.merge or control.first; several=True if only one of them can be live.",
             )
-        # What nothing leads to is in no circle: looked at first, for graphs that are built from their end.
-        closes = source.node is target.node or source.node.id in self._preceded
-        circle = self._way(target.node.id, source.node.id) if closes else None
+        circle = self._connections.circle(source.node.id, target.node.id)
         if circle is not None:
             raise WorkflowInvalid([cycle_problem(circle, f"/connections/{place}")])
-        self._connection_places[tuple(connection.values())] = place
-        self._connections.append(connection)
+        self._connections.add(connection)
         self._lines.remember(f"/connections/{place}")
-        self._preceded.add(target.node.id)
-        self._filled.add(end)
-        self._followers.setdefault(source.node.id, {})[target.node.id] = None
 
     # --- what is around the nodes ----------------------------------------------------------------------
 
@@ -241,32 +231,32 @@ class WorkflowBuilder:
         '${{ input.url }}'
         """
         if name in self._inputs:
-            _refuse("inputs.duplicate", "/inputs", f"The input {name!r} is declared already.", "Choose another name.")
-        plain = self._plain(schema, f"inputs/properties{pointer_of(name)}")
+            refuse("inputs.duplicate", "/inputs", f"The input {name!r} is declared already.", "Choose another name.")
+        declared = plain(schema, f"inputs/properties{pointer_of(name)}")
         # What it refers to may be declared later: then `build` looks at it.
-        if "'$ref': '#" not in repr(plain):
+        if "'$ref': '#" not in repr(declared):
             try:
-                self._schemas.get(plain)
+                self._schemas.get(declared)
             except ValueError as error:
-                _refuse(
+                refuse(
                     "document.schema",
                     f"/inputs/properties{pointer_of(name)}",
                     f"The schema of the input {name!r} is no JSON Schema 2020-12: {error}.",
                     "Correct it: {'type': 'string'} is a simple one.",
                 )
-        self._inputs[name] = plain
+        self._inputs[name] = declared
         if required:
             self._required.append(name)
         return f"${{{{ input.{quoted(name)} }}}}"
 
     def var(self, name: str, value: Value) -> str:
         """Set one of the document's `vars`. Gives its expression."""
-        self._vars[name] = self._plain(value, f"vars{pointer_of(name)}")
+        self._vars[name] = plain(value, f"vars{pointer_of(name)}")
         return f"${{{{ vars.{quoted(name)} }}}}"
 
     def output(self, name: str, source: PortHandle | Value) -> None:
         """Declare what the workflow gives under that name: a port's value, or any JSON with expressions in it."""
-        self._outputs[name] = self._plain(_with_expressions(source), f"outputs{pointer_of(name)}")
+        self._outputs[name] = plain(source, f"outputs{pointer_of(name)}", takes_ports=True)
         self._lines.remember(f"/outputs{pointer_of(name)}")
 
     def settings(
@@ -274,7 +264,7 @@ class WorkflowBuilder:
         *,
         max_execution_time_ms: float | None = None,
         max_parallel_nodes: int | None = 10,
-        on_error: str | Mapping[str, Any] = "StopWorkflow",
+        on_error: Literal["StopWorkflow", "ContinueOnError"] | Mapping[str, Any] = "StopWorkflow",
         on_error_workflow: str | None = None,
         concurrency: int | None = None,
         priority: int | None = None,
@@ -290,7 +280,7 @@ class WorkflowBuilder:
             "priority": priority,
             "placement": placement,
         }
-        values = self._plain(given, "settings")
+        values = plain(given, "settings")
         problems: list[Problem] = []
         read_settings(values, problems)
         if problems:
@@ -311,9 +301,9 @@ class WorkflowBuilder:
         """
         if isinstance(source, NodeHandle):
             kind: dict[str, Any] = {"type": "Node", "node": source.id}
-            place = next((place for place, node in enumerate(self._nodes) if node["id"] == source.id), None)
+            place = self._node_places.get(source.id)
             if place is None or not self._types[place].trigger:
-                _refuse(
+                refuse(
                     "trigger.not_a_trigger",
                     f"/triggers/{len(self._triggers)}/trigger_type/node",
                     f"Node {source.id!r} is of the type {source.node_type!r}, which starts no workflow.",
@@ -322,11 +312,11 @@ class WorkflowBuilder:
         else:
             kind = {"type": source, **fields}
         taken = {trigger["id"] for trigger in self._triggers}
-        trigger_id = _free("trigger", taken) if id is None else id
+        trigger_id = _free("trigger", taken, {}) if id is None else id
         if trigger_id in taken:
             pointer = f"/triggers/{len(self._triggers)}/id"
-            _refuse("trigger.duplicate_id", pointer, f"The trigger id {trigger_id!r} is taken.", "Choose another.")
-        entry = self._plain({"id": trigger_id, "trigger_type": kind, "enabled": enabled}, "triggers")
+            refuse("trigger.duplicate_id", pointer, f"The trigger id {trigger_id!r} is taken.", "Choose another.")
+        entry = plain({"id": trigger_id, "trigger_type": kind, "enabled": enabled}, "triggers")
         problems: list[Problem] = []
         read_trigger(entry, len(self._triggers), problems)
         if problems:
@@ -363,7 +353,7 @@ class WorkflowBuilder:
             "inputs": inputs if self._inputs else None,
             "vars": self._vars,
             "nodes": self._nodes,
-            "connections": self._connections,
+            "connections": self._connections.entries,
             "triggers": self._triggers,
             "outputs": self._outputs,
             "settings": self._settings,
@@ -374,17 +364,9 @@ class WorkflowBuilder:
 
     # --- checks ----------------------------------------------------------------------------------------
 
-    def _new_id(self, node_type: str) -> str:
-        word = node_type.rpartition(".")[2] or "node"
-        number = self._numbers.get(word, 1)
-        while (name := word if number == 1 else f"{word}_{number}") in self._handles:
-            number += 1
-        self._numbers[word] = number
-        return name
-
     def _refuse_ambiguous(self, node_id: str, node_type: NodeType, options: set[str]) -> None:
         for name in sorted(options.intersection(known_keys(node_type.config_schema))):
-            _refuse(
+            refuse(
                 "builder.ambiguous",
                 f"/nodes/{len(self._nodes)}",
                 f"{name!r} is an option of every node and a config field of {node_type.id!r} (node {node_id!r}).",
@@ -393,10 +375,10 @@ class WorkflowBuilder:
 
     def _check_connection(self, connection: dict[str, str], place: int) -> None:
         """Raise what is wrong between the two nodes alone."""
-        same = self._connection_places.get(tuple(connection.values()))
+        same = self._connections.place_of(connection)
         if same is not None:
             pointer = f"/connections/{same}"
-            _refuse(
+            refuse(
                 "connection.duplicate",
                 f"/connections/{place}",
                 f"The connection is the same as {pointer}.",
@@ -413,68 +395,11 @@ class WorkflowBuilder:
         if faults:
             raise WorkflowInvalid(faults)
 
-    def _way(self, start: str, end: str) -> list[str] | None:
-        """The nodes on a way that the connections make from one node to another, None when there is none."""
-        came_from: dict[str, str] = {start: start}
-        waiting = [start]
-        while waiting:
-            node = waiting.pop()
-            if node == end:
-                way = [node]
-                while way[-1] != start:
-                    way.append(came_from[way[-1]])
-                return way[::-1]
-            for follower in self._followers.get(node, ()):
-                if follower not in came_from:
-                    came_from[follower] = node
-                    waiting.append(follower)
-        return None
-
-    def _plain(self, value: Any, place: str) -> Any:
-        """A copy of a value that nobody else can change. Raises WorkflowInvalid for what is no JSON."""
-        try:
-            plain = _copied(value)
-        except RecursionError:
-            _refuse(
-                "json.depth", f"/{place}", "The value holds itself, or is nested too deeply.", "Hand on a part of it."
-            )
-        try:
-            check_value(plain)
-        except NotAValue as error:
-            _refuse(error.code, f"/{place}{error.pointer}", f"The value cannot be used: {error}.", error.remedy)
-        return plain
-
-
-def _copied(value: Any) -> Any:
-    if isinstance(value, Mapping):
-        return {key: _copied(item) for key, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [_copied(item) for item in value]
-    return value
-
-
-def _with_expressions(value: Any) -> Any:
-    """The value with expressions where outputs of nodes stand, as deep as values may be."""
-
-    def written(part: Any, depth: int) -> Any:
-        if isinstance(part, PortHandle):
-            return part.ref
-        if depth and isinstance(part, Mapping):
-            return {key: written(item, depth - 1) for key, item in part.items()}
-        return [written(item, depth - 1) for item in part] if depth and isinstance(part, list | tuple) else part
-
-    return written(value, MAX_DEPTH)
-
 
 def _as_document(value: Any) -> Any:
     if isinstance(value, WorkflowBuilder):
         return value.to_json()
     return write_workflow(value) if isinstance(value, Workflow) else value
-
-
-def _marked_as_plain(value: Any) -> Any:
-    # A plain value that looks like a tagged one would be taken for one: the tag Json says that it is plain.
-    return {"type": "Json", "value": value} if is_tagged(value) else value
 
 
 def _bodies(entry: dict[str, Any], node_type: NodeType | None) -> tuple[str, ...]:
@@ -485,15 +410,10 @@ def _bodies(entry: dict[str, Any], node_type: NodeType | None) -> tuple[str, ...
     return tuple(f"/nodes/0/config{pointer_of(*steps)}/" for steps in marked)
 
 
-def _free(word: str, taken: Iterable[str]) -> str:
-    """The word, or the first of word_2, word_3, … that is not taken."""
-    names = set(taken)
-    number, name = 1, word
-    while name in names:
+def _free(word: str, taken: Container[str], numbers: dict[str, int]) -> str:
+    """The word, or the first of word_2, word_3, … that is not taken; `numbers` remembers where to go on."""
+    number = numbers.get(word, 1)
+    while (name := word if number == 1 else f"{word}_{number}") in taken:
         number += 1
-        name = f"{word}_{number}"
+    numbers[word] = number
     return name
-
-
-def _refuse(code: str, pointer: str, message: str, remedy: str) -> NoReturn:
-    raise WorkflowInvalid([Problem(code=code, pointer=pointer, message=message, remedy=remedy)])

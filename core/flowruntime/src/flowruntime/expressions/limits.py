@@ -50,7 +50,8 @@ class Meter:
     def __init__(self, limits: Limits) -> None:
         self.limits = limits
         self.steps_left = limits.steps
-        #: Weight by identity; 0 for what was met once and not measured yet.
+        #: Weight by identity: what was made and is in nothing yet has that of its making, below 0; what is in something
+        #: once has 0, until it is there again and is measured.
         self.weights: dict[int, int] = {}
         #: Keeps what was weighed alive, so that no other object gets its identity.
         self.kept: list[Any] = []
@@ -90,7 +91,7 @@ class Meter:
 
     def weighs(self, value: Any, weight: int) -> None:
         """Remember the weight of a list or object that has been made."""
-        self.weights[id(value)] = weight
+        self.weights[id(value)] = -weight
         self.kept.append(value)
 
     def measure(self, value: Any) -> int:
@@ -130,6 +131,10 @@ class Meter:
             self.weights[id(item)] = 0
             self.kept.append(item)
             return 1
+        if known < 0:
+            self.weights[id(item)] = 0
+            return -known
         if known == 0:
             known = self.weights[id(item)] = self.measure(item)
+            self.work(known)
         return known

@@ -164,7 +164,7 @@ class Hooks:
 
 
 def named(error: BaseException) -> str:
-    """The kind of exception and its text, whatever the class of a stranger makes of that."""
+    """The kind of exception and its text, without a full stop, whatever the class of a stranger makes of that."""
     return f"{type(error).__name__}: {_text_of(error)}"
 
 
@@ -173,7 +173,7 @@ def _text_of(error: BaseException) -> str:
         text = str(error)
     except Exception:  # noqa: BLE001 - an author's class may do anything
         return "its text could not be made"
-    return text if len(text) <= _MAX_TEXT else f"{text[:_MAX_TEXT]}…"
+    return text.removesuffix(".") if len(text) <= _MAX_TEXT else f"{text[:_MAX_TEXT]}…"
 
 
 def _load(point: PluginPoint) -> object:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
-import sys
 import threading
 import traceback
 from collections.abc import Mapping
@@ -14,6 +12,7 @@ from flowcore.nodes import NodeType
 from flowcore.values import NotAValue, Value, check_value, thaw
 
 from flowruntime.authoring import Definition
+from flowruntime.limited import QUIET
 
 __all__ = ["run_migrate"]
 
@@ -49,7 +48,7 @@ def run_migrate(
 
     # Daemonic: a migrate that hangs must not keep the process from ending.
     thread = threading.Thread(target=call, name=f"migrate {node_type.id}", daemon=True)
-    with contextlib.redirect_stdout(sys.stderr):
+    with QUIET:
         thread.start()
         thread.join(limit_seconds)
     if errors:

@@ -5,14 +5,13 @@ from __future__ import annotations
 import contextlib
 import os
 import signal
-import sys
 import threading
 import traceback
 from collections.abc import Callable, Iterator
 from types import FrameType
 from typing import Any, Literal, NoReturn, TypeVar
 
-from flowruntime.limited import Limited, TookTooLong
+from flowruntime.limited import QUIET, Limited, TookTooLong
 
 __all__ = ["ImportFailed", "run_import"]
 
@@ -21,7 +20,7 @@ T = TypeVar("T")
 _LONGEST_REASON = 500
 #: What Python says of it does not say why there is another thread.
 _SETS_SIGNALS = "signal only works in main thread"
-# One at a time: `sys.stdout` and the handler of SIGINT are the process's, and must be put back in order.
+# One at a time: the handler of SIGINT is the process's, and must be put back in order.
 _importing = threading.RLock()
 #: The imports that were given up, by module: they may still end, and until then nothing waits for them again.
 _given_up: dict[str, Limited[Any]] = {}
@@ -49,7 +48,7 @@ def run_import(action: Callable[[], T], *, module: str, limit_seconds: float | N
     when the time is over; an import of the same module fails at once as long as that thread runs. There `os._exit`
     counts as SystemExit: this process has to go on.
     """
-    with _importing, contextlib.redirect_stdout(sys.stderr):
+    with _importing, QUIET:
         if limit_seconds is None:
             with _watched_interrupts() as interrupts:
                 return _run(action, module, interrupts)
@@ -58,7 +57,7 @@ def run_import(action: Callable[[], T], *, module: str, limit_seconds: float | N
             raise ImportFailed("hung", "its import was given up, and has still not ended")
 
         def run() -> T:
-            with _exit_refused():
+            with _EXIT_REFUSED:
                 return _run(action, module, [])
 
         started = Limited(run)
@@ -82,21 +81,40 @@ class _Ended(SystemExit):
     """The code wanted to end the process at once."""
 
 
-@contextlib.contextmanager
-def _exit_refused() -> Iterator[None]:
-    """Lets `os._exit` raise in this thread: a command that it ends with status 0 looks like one that went well."""
-    exit_at_once, process, thread = os._exit, os.getpid(), threading.get_ident()
+class _ExitRefused:
+    """Lets `os._exit` raise in this thread: a command that it ends with status 0 looks like one that went well.
 
-    def refuse(status: int) -> NoReturn:
-        if (os.getpid(), threading.get_ident()) == (process, thread):
+    An import that was given up may end after the next one began: what it replaced is put back when all have ended.
+    """
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._users: set[tuple[int, int]] = set()
+        self._exit_at_once = os._exit
+
+    def __enter__(self) -> None:
+        with self._lock:
+            if not self._users:
+                self._exit_at_once, os._exit = os._exit, self._exit
+            self._users.add(_this_thread())
+
+    def __exit__(self, *_: object) -> None:
+        with self._lock:
+            self._users.discard(_this_thread())
+            if not self._users:
+                os._exit = self._exit_at_once
+
+    def _exit(self, status: int) -> NoReturn:
+        if _this_thread() in self._users:
             raise _Ended(status)
-        exit_at_once(status)  # that of another thread, or of a fork
+        self._exit_at_once(status)  # that of another thread, or of a fork
 
-    os._exit = refuse
-    try:
-        yield
-    finally:
-        os._exit = exit_at_once
+
+_EXIT_REFUSED = _ExitRefused()
+
+
+def _this_thread() -> tuple[int, int]:
+    return os.getpid(), threading.get_ident()
 
 
 @contextlib.contextmanager

@@ -35,7 +35,8 @@ def store_for(url: str, *, read_only: bool = False) -> Store:
     """The store that a URL names, not open yet. `read_only` makes no file.
 
     A relative path is one from the working directory of this moment. `?synchronous=normal` lets SQLite write faster,
-    and lose the last moments when the power goes. Raises StoreError for what is no such URL.
+    and lose the last moments when the power goes. Raises StoreError for what is no such URL, and
+    for a relative path where the working directory was removed.
     """
     if url == MEMORY:
         return MemoryStore()
@@ -57,7 +58,14 @@ def store_for(url: str, *, read_only: bool = False) -> Store:
         )
     from flowruntime.stores.sqlite import SqliteStore  # brings sqlite3, which memory does without
 
-    file = Path(os.fsdecode(unquote_to_bytes(os.fsencode(path)))).absolute()
+    try:
+        file = Path(os.fsdecode(unquote_to_bytes(os.fsencode(path)))).absolute()
+    except OSError:
+        raise StoreError(
+            f"The database URL {url!r} is relative to the working directory, which is not there any more.",
+            code="store.no_folder",
+            remedy="Go to a folder that is there, or name the file from the root on: sqlite:////absolute/path.db.",
+        ) from None
     return SqliteStore(
         file,
         synchronous="normal" if synchronous == "normal" else "full",

@@ -18,6 +18,8 @@ import msgspec
 from flowcore.errors import StoreError
 from flowcore.values import BLOB_KEY, Blob, resolve_blobs
 
+from flowruntime.stores.sqlite.faults import telling_faults
+
 __all__ = ["INLINE_BYTES", "Contents", "Reading"]
 
 #: Values whose JSON is larger stand in `contents`; so may what an event has besides.
@@ -145,7 +147,9 @@ class Contents:
             if digest.digest() != sha256:
                 msg = "it is not what it was"  # and would be given to all who have the same content
                 raise ValueError(msg)  # noqa: TRY301 - told below, as all else
-        except (OSError, ValueError) as error:
+        except sqlite3.Error:
+            raise
+        except Exception as error:  # the source may be anybody's, and must not keep others from being written
             self._connection.execute("DELETE FROM contents WHERE sha256 = ?", (sha256,))
             raise StoreError(
                 f"The content of blob {blob.sha256[:12]} cannot be read: {error}",
@@ -233,11 +237,16 @@ class _StoredBytes(io.RawIOBase):
         #: Of what was read so far, while that is all from the beginning on.
         self._digest = hashlib.sha256()
         self._digested = 0
+        (_, _, path) = connection.execute("PRAGMA database_list").fetchone()
         try:
-            self._blob = connection.blobopen("contents", "data", number, readonly=True)
-        except sqlite3.Error as error:
+            with telling_faults(path):
+                # `blobopen` says neither by its error what is wrong with the file, nor that there is no such row.
+                if connection.execute("SELECT 1 FROM contents WHERE number = ?", (number,)).fetchone() is None:
+                    raise self._damaged("missing")
+                self._blob = connection.blobopen("contents", "data", number, readonly=True)
+        except StoreError:
             connection.close()
-            raise self._damaged("missing") from error
+            raise
 
     def readable(self) -> bool:
         return True

@@ -111,7 +111,7 @@ class Database:
         self._require_own()
         with self._writing:
             connection = self._opened(self._writer, writing=True)
-            self._require_place(connection)
+            self._require_place(*self._files, writer=connection)
             try:
                 connection.execute("BEGIN IMMEDIATE")
                 yield connection
@@ -132,7 +132,7 @@ class Database:
         self._require_own()
         with self._reading, telling_faults(self.path):
             reader = self._opened(self._reader)
-            self._require_place()
+            self._require_place(self.path)
             reader.execute("BEGIN")
             try:
                 yield reader
@@ -167,10 +167,13 @@ class Database:
                     remedy="Fork before it is opened, or begin processes anew (multiprocessing: 'spawn').",
                 )
 
-    def _require_place(self, writer: sqlite3.Connection | None = None) -> None:
-        """Raise StoreUnavailable when what is written now would be lost: another file, or none, is at its place."""
-        for name, identity in self._files.items():
-            if _identity(name) != identity:
+    def _require_place(self, *names: str, writer: sqlite3.Connection | None = None) -> None:
+        """Raise StoreUnavailable when another file, or none, is where one of these was that were opened.
+
+        What is written then would be lost, be it the log alone; what is read may be old only without the database.
+        """
+        for name in names:
+            if _identity(name) != self._files[name]:
                 if writer is not None:
                     with suppress(sqlite3.Error):  # saves what stands in a log that has no name any more
                         writer.execute("PRAGMA wal_checkpoint(FULL)").fetchall()
