@@ -62,6 +62,7 @@ async def test_a_node_that_blocks_the_loop_is_named_at_once_and_warned_of_before
     assert seen == [True]
     assert "Node 'slow' has blocked the event loop" in noticed.texts[0]
     assert "in wait" not in noticed.texts[0]
+    assert "Make it a plain function" in noticed.texts[0]
     warning = of(events, NodeEvent)[-1]
     assert (warning.event_type, warning.node_id) == ("Warning", "slow")
     assert "Make it a plain function" in warning.content["message"]

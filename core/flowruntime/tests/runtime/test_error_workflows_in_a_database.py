@@ -34,10 +34,17 @@ async def effect() -> int:
     return 1
 
 
-NODES = [*ALL, effect]
+@node("local.kept", effects="write")
+async def kept() -> None:
+    """When this has begun, what came before it is on the disk."""
+
+
+NODES = [*ALL, effect, kept]
 HANDLER: dict[str, Any] = {**workflow({"e": "effect"}), "id": "handler", "name": "handler"}
 WAITING: dict[str, Any] = {"id": "handler", "name": "handler", "nodes": [WAIT]}
 FAILING: dict[str, Any] = {**workflow({"a": "fail"}), "settings": SETTINGS}
+#: Its failure comes after its beginning is on the disk, and so in another commit.
+FAILING_LATER: dict[str, Any] = {**workflow({"k": "kept", "a": "fail"}, "k.done -> a.after"), "settings": SETTINGS}
 
 
 @pytest.fixture
@@ -222,10 +229,10 @@ async def test_its_effects_wait_until_the_failure_is_on_the_disk(database: Path,
         effects.append(1)
         return 1
 
-    async with on(database, nodes=[*ALL, effect]) as runtime, letting_go(disk):
+    async with on(database, nodes=[*ALL, effect, kept]) as runtime, letting_go(disk):
         runtime.workflows.add(HANDLER)
         disk.clear()
-        execution_id = await runtime.submit(FAILING)
+        execution_id = await runtime.submit(FAILING_LATER)
         while execution_id in runtime._supervisor._open:
             await anyio.lowlevel.checkpoint()
         (told,) = runtime._supervisor._open
@@ -253,7 +260,7 @@ async def test_it_begins_when_a_disk_is_back_that_was_full_at_the_failure(
     monkeypatch.setattr(SqliteStore, "commit", refusing)
     async with on(database) as runtime:
         runtime.workflows.add(HANDLER)
-        execution_id = await runtime.submit(FAILING)
+        execution_id = await runtime.submit(FAILING_LATER)
         with anyio.fail_after(30):
             while runtime._journal.trouble is None:
                 await anyio.lowlevel.checkpoint()
@@ -267,7 +274,7 @@ async def test_a_failure_that_the_store_refuses_has_none(database: Path, disk: t
     async with on(database) as runtime, letting_go(disk):
         runtime.workflows.add(HANDLER)
         disk.clear()
-        execution_id = await runtime.submit(FAILING)
+        execution_id = await runtime.submit(FAILING_LATER)
         while execution_id in runtime._supervisor._open:
             await anyio.lowlevel.checkpoint()
         assert len(runtime._supervisor._open) == 1

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ import pytest
 from flowcore.errors import ExecutionError, StoreError
 from flowcore.events import (
     TOP,
+    Event,
     ExecutionId,
     NodeCancelled,
     NodeCompleted,
@@ -143,6 +145,68 @@ async def test_a_loop_whose_time_was_over_fails_though_its_items_were_cancelled_
     assert [event.node_id for event in log if isinstance(event, NodeCancelled)] == ["a", "b"]
 
 
+@pytest.mark.parametrize(
+    ("why", "code"),
+    [
+        ("the execution took too long", "execution.timeout"),
+        ("the execution has too many events", "execution.too_many_events"),
+        ("the engine failed", "internal"),
+    ],
+)
+async def test_what_was_failing_as_a_whole_fails_though_only_its_cancelled_nodes_are_kept(
+    database: Path, why: str, code: str
+) -> None:
+    running: list[Event] = [started("a"), started("b"), NodeCancelled(0, BEGAN_US, TOP, "a", 1, why, None)]
+    leave(database, workflow({"a": "nap", "b": "nap"}), numbered(begun(), *running))
+    result, log = await ended(database)
+    assert (result.status, result.error["code"]) == ("failed", code)
+    assert [event.why for event in log if isinstance(event, NodeCancelled)] == [why, why]
+
+
+def _limited(container: str, config: dict[str, Any]) -> dict[str, Any]:
+    """A container whose child naps and has a second, beside another node."""
+    nap = {"id": "n", "node_type": "local.nap", "config": {"seconds": 0.5}}
+    body = {"name": "child", "nodes": [nap], "settings": {"max_execution_time_ms": 1_000}}
+    key = "workflow" if container == "control.subflow" else "body"
+    other = {"id": "o", "node_type": "local.give"}
+    return {"name": "limited", "nodes": [{"id": "c", "node_type": container, "config": {**config, key: body}}, other]}
+
+
+async def _after_a_nap(database: Path) -> Any:
+    """The result of what is taken up 900 ms after it began, and naps for half a second."""
+    clock = ManualClock(BEGAN_US + 900_000)
+    async with on(database, clock=clock) as runtime:
+        await runtime.resume("one")
+        with anyio.fail_after(30):
+            while clock.sleepers < 2:
+                await anyio.lowlevel.checkpoint()
+            for _ in range(6):
+                clock.advance(0.1)
+                for _ in range(20):
+                    await anyio.lowlevel.checkpoint()
+            return await runtime.wait("one")
+
+
+async def test_the_time_in_which_a_child_had_no_slot_yet_counts_as_it_did_before(database: Path) -> None:
+    inside: Any = (("c", None, 1),)
+    other = NodeCompleted(0, BEGAN_US + 800_000, TOP, "o", 1, {"result": 1}, 800.0, None, None)
+    nap = started("n", path=inside)._replace(at_us=BEGAN_US + 800_000)
+    leave(database, _limited("control.subflow", {}), numbered(begun(), started("c"), started("o"), other, nap))
+    result = await _after_a_nap(database)
+    assert (result.status, (result.error or {}).get("code")) == ("failed", "execution.timeout")
+
+
+async def test_the_time_of_a_child_begins_at_the_end_of_the_one_before(database: Path) -> None:
+    document = _limited("control.loop", {"mode": "times", "times": 2})
+    first, second = (("c", 0, 1),), (("c", 1, 1),)
+    other = NodeCompleted(0, BEGAN_US, TOP, "o", 1, {"result": 1}, 0.0, None, None)
+    napped = NodeCompleted(0, BEGAN_US + 800_000, first, "n", 1, {"result": None}, 800.0, None, None)
+    nap = started("n", path=second)._replace(at_us=BEGAN_US + 850_000)
+    log: list[Event] = [started("c"), started("o"), other, started("n", path=first), napped, nap]
+    leave(database, document, numbered(begun(), *log))
+    assert (await _after_a_nap(database)).status == "succeeded"
+
+
 async def test_somebody_who_wanted_it_to_end_while_nobody_ran_it_gets_that(database: Path) -> None:
     leave(database, GIVE, numbered(begun(), started("g")))
     store = SqliteStore(database)
@@ -179,7 +243,7 @@ async def test_a_cancel_is_kept_though_its_process_ends_before_anything_came_of_
 
 
 def _wants_cancel(database: Path, execution_id: str) -> bool:
-    with sqlite3.connect(database) as connection:
+    with closing(sqlite3.connect(database)) as connection:
         (wants,) = connection.execute(
             "SELECT cancel_requested FROM executions WHERE id = ?", (execution_id,)
         ).fetchone()

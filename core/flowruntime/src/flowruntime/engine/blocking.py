@@ -25,6 +25,7 @@ _log = logging.getLogger("flowruntime")
 #: How long the loop may be blocked before it is told.
 LIMIT_SECONDS: Final = 1.0
 _EVERY_SECONDS: Final = 0.5
+_REMEDY: Final = "Make it a plain function, which runs on a thread, or await what it waits for."
 #: The limit is waited for in so many parts: a process that stands still as a whole loses one of them only.
 _PARTS: Final = 10
 #: So many looks with nothing open end the thread.
@@ -68,17 +69,17 @@ class LoopWatch:
         where = "" if top is None else f"{top.f_code.co_filename}:{top.f_lineno}"
         found = _find(top)
         # The event is held before anything is said: the node may end at any moment, and must have it by then.
-        node = "Something"
+        node, remedy = "Something", ""
         if found is not None:
             run, index = found
-            node = f"Node {run.machine.plan.nodes[index].id!r}"
+            node, remedy = f"Node {run.machine.plan.nodes[index].id!r}", f" {_REMEDY}"
             message = (
                 f"The node blocked the event loop for more than {LIMIT_SECONDS:g} s, at {where}; nothing else "
-                "could run. Make it a plain function, which runs on a thread, or await what it waits for."
+                f"could run. {_REMEDY}"
             )
             run.hold_warning(index, message)
             loop.call_soon_threadsafe(run.flush, index)
-        _log.warning("%s has blocked the event loop for %g s, at %s.", node, LIMIT_SECONDS, where)
+        _log.warning("%s has blocked the event loop for %g s, at %s.%s", node, LIMIT_SECONDS, where, remedy)
         while not answer.wait(_EVERY_SECONDS) and not self._closed.is_set():
             pass
 

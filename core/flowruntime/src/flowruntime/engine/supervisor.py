@@ -67,6 +67,8 @@ class Supervisor:
         #: What runs, waits or is pending, with what is to be done at its end.
         self._open: dict[ExecutionId, tuple[Executor, Callable[[ExecutionResult | None], None]]] = {}
         self._pending: set[ExecutionId] = set()
+        #: What others want of executions that await their turn.
+        self._held: dict[ExecutionId, list[Request]] = {}
         #: Nodes of executions that ran in their callers' tasks, since the loop had its turn.
         self._inline_nodes = 0
         self._loop_watch = LoopWatch(lambda: bool(self._open))
@@ -115,11 +117,19 @@ class Supervisor:
     ) -> Executor:
         """An executor for an execution that began elsewhere, where nothing has run yet; `unfold` brings it on."""
         fired = plan.index.get(started.origin.get("node", "")) if started.origin.get("type") == "Node" else None
-        return self._open_executor(log, plan, instances, started.inputs, fired, started.at_us, http, on_end, on_failing)
+        executor = self._open_executor(
+            log, plan, instances, started.inputs, fired, started.at_us, http, on_end, on_failing
+        )
+        executor.awaits_turn = True
+        self._pending.add(log.execution_id)
+        return executor
 
     def drop(self, executor: Executor) -> None:
         """Forget an executor that has not begun and shall not."""
-        self._open.pop(executor.log.execution_id, None)
+        execution_id = executor.log.execution_id
+        self._open.pop(execution_id, None)
+        self._pending.discard(execution_id)
+        self._held.pop(execution_id, None)
         if isinstance(executor.log, DurableLog):
             executor.log.on_refused = None  # its lease is about to be given back
         self._journal.close_log(executor.log)
@@ -166,8 +176,10 @@ class Supervisor:
         return executor
 
     def start(self, executor: Executor) -> None:
-        """Run an execution in the background, as soon as it may."""
-        if self._may_begin(executor):
+        """Run an execution in the background, as soon as it may; one that is to end does so now."""
+        if executor.past is not None and (executor.past.is_cancelled or executor.unwanted is not None):
+            executor.cancel(executor.unwanted or "the execution was cancelled")
+        elif self._may_begin(executor):
             executor.start()
 
     async def run(self, executor: Executor) -> ExecutionResult:
@@ -227,7 +239,7 @@ class Supervisor:
 
     def signal(self, execution_id: str, name: str, value: Value) -> None:
         """Wake the nodes that wait for a signal. Raises ExecutionError when none of this execution does."""
-        if not self._get(execution_id).signal(name, value):
+        if not self._get(execution_id, its_turn=True).signal(name, value):
             raise ExecutionError(
                 f"No node of execution {execution_id!r} waits for the signal {name!r}.",
                 code="execution.no_such_wait",
@@ -236,7 +248,7 @@ class Supervisor:
 
     def answer(self, execution_id: str, node_id: str, path: Path, answer: Answer, value: Value) -> None:
         """Say what becomes of a node that must not be repeated. Raises ExecutionError when none waits for that."""
-        if not self._get(execution_id).answer(node_id, path, answer, value):
+        if not self._get(execution_id, its_turn=True).answer(node_id, path, answer, value):
             raise ExecutionError(
                 f"Node {node_id!r} of execution {execution_id!r} does not wait for an answer.",
                 code="execution.no_such_wait",
@@ -247,9 +259,13 @@ class Supervisor:
         """Do what others ask of executions that run here, and have the store tell them what came of it."""
         for request in requests:
             executor, _ = self._open.get(request.execution_id, (None, None))
-            if executor is None or executor.past is not None or executor.log.has_answered(request.number):
-                continue  # it ended, and the store has told them so; or it will look for itself when it begins
+            if executor is None or executor.log.has_answered(request.number):
+                continue  # it ended, and the store has told them so; or it is looked for when it has been taken up
+            if executor.awaits_turn and request.kind != "cancel":
+                self._held.setdefault(request.execution_id, []).append(request)
+                continue
             error: ErrorObject | None = None
+            executor.log.begin_answer(request.number)
             try:
                 self._take(executor, request)
             except (ExecutionError, NotAValue) as refused:
@@ -297,12 +313,18 @@ class Supervisor:
     def _jitter(self) -> float:
         return self._random.uniform(-1, 1)
 
-    def _get(self, execution_id: str) -> Executor:
+    def _get(self, execution_id: str, *, its_turn: bool = False) -> Executor:
         executor, _ = self._open.get(ExecutionId(execution_id), (None, None))
         if executor is None:
             status = self._journal.record(execution_id).status
             raise ExecutionError(
                 f"Execution {execution_id!r} does not run here: it is {status}.", code="execution.final"
+            )
+        if its_turn and executor.awaits_turn:
+            raise ExecutionError(
+                f"Execution {execution_id!r} does not go on here yet: it is being taken up, or others come first.",
+                code="execution.pending",
+                remedy="Ask again once it does; its event WorkflowResumed says so.",
             )
         return executor
 
@@ -313,21 +335,24 @@ class Supervisor:
         self._begin(executor)
         return True
 
-    @staticmethod
-    def _begin(executor: Executor) -> None:
+    def _begin(self, executor: Executor) -> None:
+        execution_id = executor.log.execution_id
+        self._pending.discard(execution_id)
         executor.log.wake()
         executor.begin()
+        if execution_id in self._held:
+            self.take_requests(self._held.pop(execution_id))
 
     def _ended(self, executor: Executor) -> None:
         execution_id = executor.log.execution_id
         _, on_end = self._open.pop(execution_id)
+        self._held.pop(execution_id, None)
         self._journal.close_log(executor.log)
         on_end(executor.result)
         if execution_id in self._pending:
             self._pending.discard(execution_id)
             return
         for following in self._admission.release(executor):
-            self._pending.discard(following.log.execution_id)
             self._begin(following)
             following.start()
 

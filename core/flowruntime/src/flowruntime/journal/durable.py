@@ -44,6 +44,7 @@ class DurableLog(ExecutionLog):
         "_creation",
         "_durable_seq",
         "_follower_events",
+        "_in_hand",
         "_is_cancelled",
         "_is_follower",
         "_kept_status",
@@ -92,6 +93,8 @@ class DurableLog(ExecutionLog):
         #: Requests that came to be answered.
         self._answers: list[tuple[int, ErrorObject | None]] = []
         self._answered: set[int] = set()
+        #: The request that is being done at this moment.
+        self._in_hand: int | None = None
         #: Somebody wants it to end, and the store does not know yet.
         self._is_cancelled = False
         self._durable_seq = seq if creation is None else 0
@@ -173,8 +176,13 @@ class DurableLog(ExecutionLog):
         """Whether it is decided what came of a request; that is not durable at once, and requests may be told twice."""
         return number in self._answered
 
+    def begin_answer(self, number: int) -> None:
+        """A request is done now; `answer` says what came of it."""
+        self._in_hand = number
+
     def answer(self, number: int, error: ErrorObject | None) -> None:
         """What came of a request is decided by now."""
+        self._in_hand = None
         if number not in self._answered:
             self._answered.add(number)
             self._answers.append((number, error))
@@ -191,6 +199,9 @@ class DurableLog(ExecutionLog):
         del self.pending[: len(events)]
         answers = self._answers[:]
         del self._answers[: len(answers)]
+        if self._in_hand is not None and events and isinstance(events[-1], WorkflowCompleted):
+            # It has ended the execution, so it was taken; whoever waits for one that has ended is told that otherwise.
+            answers.append((self._in_hand, None))
         status, is_cancelled = self._status, self._is_cancelled
         if self.refused is not None or not (events or answers or is_cancelled or status != self._kept_status):
             return None

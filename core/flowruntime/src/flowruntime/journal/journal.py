@@ -188,6 +188,10 @@ class Journal:
             self._open.pop(log.execution_id, None)
         log.close()
 
+    def is_open(self, execution_id: str) -> bool:
+        """Whether the execution runs here, or has ended here and is not durable yet."""
+        return execution_id in self._open
+
     async def until_durable(self, execution_id: str) -> None:
         """Return when all that is decided of an execution is durable."""
         log = self._open.get(ExecutionId(execution_id))

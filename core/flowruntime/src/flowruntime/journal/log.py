@@ -102,6 +102,9 @@ class ExecutionLog:
         """Whether it is decided what came of a request."""
         return False
 
+    def begin_answer(self, number: int) -> None:
+        """A request is done now; `answer` says what came of it. Nothing comes from outside here."""
+
     def answer(self, number: int, error: ErrorObject | None) -> None:
         """What came of a request stands in the log by now, or will never. Nothing comes from outside here."""
 

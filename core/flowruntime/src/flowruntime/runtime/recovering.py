@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final, Protocol
@@ -66,6 +67,8 @@ class Recovery:
         self._on_failing = on_failing
         self._http = http
         self._tasks: set[asyncio.Task[None]] = set()
+        #: What was told of those that cannot be taken up.
+        self._told: set[tuple[ExecutionId, str]] = set()
 
     def recover(self, execution_ids: Sequence[ExecutionId]) -> None:
         """Take up what nobody runs, in the background. What cannot be taken up is told once, and left."""
@@ -99,22 +102,40 @@ class Recovery:
         except BaseException:
             await self._journal.give_back(claim)
             raise
+        if executor.lost is not None:  # meanwhile
+            raise executor.lost
         self._supervisor.start(executor)
         self._supervisor.take_requests(
             await asyncio.to_thread(self._journal.store.requests.waiting_for, claim.execution_id)
         )
 
     async def _recover(self, execution_ids: Sequence[ExecutionId]) -> None:
-        for execution_id in execution_ids:
-            if self._supervisor.has(execution_id):
-                continue
+        unknown = [execution_id for execution_id in execution_ids if not self._journal.is_open(execution_id)]
+        for execution_id in await asyncio.to_thread(self._in_turn, unknown):
+            if self._journal.is_open(execution_id):
+                continue  # it runs here, or has ended here and is not durable yet
             try:
                 await self.resume(execution_id)
-            except StoreError as error:
-                if error.code not in {"lease.held", "execution.final"}:  # somebody was quicker
-                    _log.warning("Execution %s was not resumed: %s", execution_id, error)
             except FlowError as error:
-                _log.warning("Execution %s was not resumed: %s", execution_id, error)
+                if error.code not in {"lease.held", "execution.final"}:  # somebody was quicker
+                    self._tell(execution_id, error)
+
+    def _tell(self, execution_id: ExecutionId, error: FlowError) -> None:
+        if (execution_id, error.code) not in self._told:
+            self._told.add((execution_id, error.code))
+            _log.warning("Execution %s was not resumed: %s", execution_id, error)
+
+    def _in_turn(self, execution_ids: Sequence[ExecutionId]) -> list[ExecutionId]:
+        """Those that had begun, which counted before; then the pending ones by priority. On a thread of its own."""
+        ranks: dict[ExecutionId, tuple[bool, int]] = {}
+        for execution_id in execution_ids:
+            ranks[execution_id] = False, 0
+            with contextlib.suppress(FlowError):  # told when it is taken up
+                summary = self._journal.store.summary(execution_id)
+                if summary is not None and summary.status == "pending":
+                    priority = self._journal.record(execution_id).workflow.settings.priority
+                    ranks[execution_id] = True, -(priority or 0)
+        return sorted(execution_ids, key=ranks.__getitem__)
 
     async def _take_up(self, claim: Claim, record: ExecutionRecord, *, accept_packs: bool) -> Executor:
         past = await asyncio.to_thread(self._read, claim)

@@ -8,6 +8,7 @@ from flowruntime.engine.attempt.run import ExecutionRun, Surroundings
 from flowruntime.engine.attempt.secret_texts import SecretTexts
 from flowruntime.engine.attempt.state import changed_state
 from flowruntime.engine.attempt.threads import Job, Threads
+from flowruntime.engine.attempt.verifying import has_unverified, verify_blobs
 
 __all__ = [
     "AttemptTimeoutError",
@@ -23,6 +24,8 @@ __all__ = [
     "check_ports",
     "check_result",
     "error_object",
+    "has_unverified",
     "is_retryable",
     "resolve",
+    "verify_blobs",
 ]

@@ -24,7 +24,7 @@ from collections.abc import Callable
 from typing import Final
 
 from flowcore.contracts import Clock
-from flowcore.errors import FatalNodeError, FlowError, InternalError, NodeError, StoreError
+from flowcore.errors import FlowError, InternalError, StoreError
 from flowcore.events import TOP, ErrorObject, Path, WorkflowCompleted
 from flowcore.executions import ExecutionResult, FinalStatus
 from flowcore.values import Value
@@ -37,10 +37,11 @@ from flowruntime.engine.executor.answering import answered, same_place
 from flowruntime.engine.executor.containing import child_ended
 from flowruntime.engine.executor.ending import Ends, outcome
 from flowruntime.engine.executor.frames import Frame
+from flowruntime.engine.executor.limits import MAX_EVENTS, too_many_events
 from flowruntime.engine.executor.making import make_attempts
 from flowruntime.engine.executor.restarting import begin_again, may_begin_again
 from flowruntime.engine.executor.resuming import Resumption, go_on_from
-from flowruntime.engine.executor.stopping import stop
+from flowruntime.engine.executor.stopping import ENGINE_FAILED, TOO_MANY_EVENTS, stop
 from flowruntime.engine.executor.timetable import Timetable
 from flowruntime.engine.executor.timing import next_us, on_time
 from flowruntime.engine.executor.worker import Worker
@@ -53,7 +54,6 @@ __all__ = ["DEFAULT_EXECUTION_TIME_MS", "Executor"]
 
 #: The limit for an execution's active time where the workflow says none: one hour.
 DEFAULT_EXECUTION_TIME_MS: Final = 3_600_000
-_MAX_EVENTS: Final = 1_000_000
 
 
 class Executor:
@@ -69,6 +69,7 @@ class Executor:
         "_on_failing",
         "_resumed_seq",
         "_started_us",
+        "awaits_turn",
         "ended",
         "jitter",
         "leftovers",
@@ -85,6 +86,7 @@ class Executor:
         "threads",
         "times",
         "top",
+        "unwanted",
         "workers",
     )
 
@@ -128,7 +130,12 @@ class Executor:
         self.ended = Bell()
         #: Why the execution does not run here any more, though it has not ended.
         self.lost: StoreError | None = None
-        #: What the log says of an execution that began elsewhere, until it goes on here.
+        #: Whether it began elsewhere and does not go on here yet: it is unfolded, or others come first. Nothing may be
+        #: done with it meanwhile, but end it.
+        self.awaits_turn = False
+        #: Why somebody wants it to end who came before its turn.
+        self.unwanted: str | None = None
+        #: What the log says of such an execution, once it is unfolded.
         self.past: Resumption | None = None
         #: What must be durable before anything runs here: that it was taken up, lest it ends process after process.
         self._resumed_seq = 0
@@ -153,6 +160,7 @@ class Executor:
     def begin(self) -> None:
         """Bring the machine to where attempts can start. Called once, before work."""
         past, self.past = self.past, None
+        self.awaits_turn = False
         if past is not None:
             go_on_from(self, past)
             self._resumed_seq = self.log.seq
@@ -169,6 +177,13 @@ class Executor:
 
     def cancel(self, why: str = "the execution was cancelled") -> None:
         """Start nothing more and cancel what runs. Ends soon after, with status `cancelled`."""
+        if self.awaits_turn:
+            self.log.cancel()
+            self.unwanted = why
+            if self.past is not None:
+                self.begin()
+                self.go_on()
+            return
         self.top.is_final = True
         if not self.over and (self.top.machine.stopped is None or self.top.restart_at_us is not None):
             self.log.cancel()
@@ -326,15 +341,8 @@ class Executor:
     def before_pause(self) -> None:
         """Look at what need not be looked at for every node; the loop gets its turn next."""
         self.runnable.rotate(-1)
-        if self.log.seq > _MAX_EVENTS and self.top.machine.stopped is None:
-            self.fail(
-                FatalNodeError(
-                    f"The execution has more than {_MAX_EVENTS:,} events.",
-                    code="execution.too_many_events",
-                    remedy="Split the workflow, or let its nodes say less.",
-                ),
-                "the execution has too many events",
-            )
+        if self.log.seq > MAX_EVENTS and self.top.machine.stopped is None:
+            self.fail(too_many_events(), TOO_MANY_EVENTS)
 
     def rest(self, frame: Frame) -> None:
         """Called when nothing can be taken in a document: it may have come to its end."""
@@ -373,7 +381,7 @@ class Executor:
 
     # --- the end ------------------------------------------------------------------------------------
 
-    def fail(self, raised: NodeError, why: str) -> None:
+    def fail(self, raised: FlowError, why: str) -> None:
         """Fail the execution for something that is no node's failure."""
         self.top.machine.fail(error_object(raised, node_id=None, path=TOP, attempt=0))
         stop(self, self.top, why, None)
@@ -387,7 +395,7 @@ class Executor:
             made["message"] = f"The engine failed: {type(error).__name__}: {error}"
             made["code"], made["remedy"] = InternalError.default_code, InternalError.default_remedy
         self.top.machine.fail(made)
-        stop(self, self.top, "the engine failed", None)
+        stop(self, self.top, ENGINE_FAILED, None)
         for worker in self.workers:
             worker.index = -1
         self.workers.clear()

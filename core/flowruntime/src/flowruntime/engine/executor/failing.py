@@ -10,7 +10,13 @@ from flowcore.policies import RetryPolicy
 from flowcore.values import Value
 
 from flowruntime.authoring import Context
-from flowruntime.engine.attempt import AttemptTimeoutError, changed_state, error_object, is_retryable
+from flowruntime.engine.attempt import (
+    AttemptTimeoutError,
+    changed_state,
+    error_object,
+    has_unverified,
+    is_retryable,
+)
 from flowruntime.engine.executor.frames import Frame
 from flowruntime.engine.executor.stopping import stop
 from flowruntime.engine.executor.worker import Worker
@@ -73,7 +79,8 @@ def _state_left(ctx: Context | None, machine: Machine, index: int) -> dict[str, 
     if ctx is None or ctx.opened_state is None:
         return None
     try:
-        return changed_state(ctx, machine.states.get(index))
+        state = changed_state(ctx, machine.states.get(index))
+        return None if has_unverified(state) else state
     except (FatalNodeError, RuntimeError):  # a thread may be changing it this moment
         return None
 

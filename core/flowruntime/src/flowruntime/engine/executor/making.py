@@ -8,13 +8,14 @@ from typing import TYPE_CHECKING, Any, Final
 
 import anyio.lowlevel
 from flowcore.events import NodeCompleted, NodeStarted
-from flowcore.values import Value
+from flowcore.values import Blob, Value
 
 from flowruntime.authoring import Container, Context, Handler, Wait
-from flowruntime.engine.attempt import changed_state, check_outputs, check_result, resolve
+from flowruntime.engine.attempt import changed_state, check_outputs, check_result, resolve, verify_blobs
 from flowruntime.engine.executor.containing import open_container
 from flowruntime.engine.executor.failing import attempt_failed, state_left
 from flowruntime.engine.executor.worker import Worker, self_cancelled
+from flowruntime.engine.watchdog import NEVER_US
 from flowruntime.journal import BATCH
 
 if TYPE_CHECKING:
@@ -94,7 +95,7 @@ async def make_attempts(execution: Executor, worker: Worker) -> None:  # noqa: C
             if handler is None:
                 handler = await frame.instances.prepare(index)
             if is_blocking and node.effects == "write":
-                await log.until_durable(log.seq)  # a side effect must not be forgotten
+                await _until_durable(execution, worker)  # a side effect must not be forgotten
             inputs = machine.wired[index] or _NO_VALUES
             state = None
             if handler.plain is not None and node.direct:
@@ -126,6 +127,8 @@ async def make_attempts(execution: Executor, worker: Worker) -> None:  # noqa: C
                     outputs = check_outputs(node, outputs, inputs)
                 if ctx.opened_state is not None and worker.index == index:
                     state = changed_state(ctx, machine.states.get(index))
+            if Blob.some_unverified and type(outputs) is dict:
+                await verify_blobs(outputs, state)
         except Exception as error:  # noqa: BLE001 - the border to the nodes' code
             if worker.index == index:
                 attempt_failed(execution, worker, error)
@@ -183,6 +186,18 @@ async def make_attempts(execution: Executor, worker: Worker) -> None:  # noqa: C
         if worker.cancelled:
             return
         at_us = now()
+
+
+async def _until_durable(execution: Executor, worker: Worker) -> None:
+    """Wait for the disk, which may be full for long: that is no part of the attempt's time."""
+    log, began_us = execution.log, execution.now()
+    begun_us, worker.begun_us = worker.begun_us, NEVER_US
+    await log.until_durable(log.seq)
+    if worker.index >= 0:
+        worker.begun_us = begun_us = begun_us + execution.now() - began_us
+        due_us = begun_us + worker.frame.machine.plan.nodes[worker.index].timeout_us
+        if due_us < execution.times.armed_us:
+            execution.times.arm(due_us)
 
 
 async def _wrapped(execution: Executor, worker: Worker, handler: Handler, ctx: Context) -> Any:

@@ -13,7 +13,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from flowcore.errors import ExecutionError
+from flowcore.errors import ExecutionError, FlowError
 from flowcore.events import (
     NodeCancelled,
     NodeEventType,
@@ -38,7 +38,7 @@ from flowruntime.engine.executor.containing import (
     tell_end,
 )
 from flowruntime.engine.executor.frames import Frame
-from flowruntime.engine.executor.limits import fail_in_time, took_too_long
+from flowruntime.engine.executor.limits import fail_in_time, failure_that_stopped, took_too_long
 from flowruntime.engine.executor.past import MAX_INTERRUPTIONS, MAX_RECOVERIES, DocumentPast, ExecutionPast
 from flowruntime.engine.executor.restarting import may_begin_again
 from flowruntime.engine.executor.stopping import EXECUTION_TOOK_TOO_LONG, LEFT_RUNNING, TOOK_TOO_LONG, stop
@@ -96,13 +96,14 @@ def go_on_from(execution: Executor, resumption: Resumption) -> None:
         log.append(WorkflowResumed(log.seq + 1, now_us, resumption.reason))
     times.limit_us = now_us + round(execution.limit_ms * 1000) - past.active_us
     machine = top.machine
-    # That the time is over may stand in the log already, as cancelled nodes.
-    was_too_long = any(frame.why_stopped == EXECUTION_TOOK_TOO_LONG for frame in top.walk())
-    if resumption.is_cancelled and not was_too_long:
+    # That it fails may stand in the log already, as cancelled nodes.
+    failing = next((frame for frame in top.walk() if failure_that_stopped(execution, frame.why_stopped)), None)
+    if (resumption.is_cancelled or execution.unwanted is not None) and failing is None:
         top.is_final = True
         machine.cancel()
-    elif machine.stopped is None and (was_too_long or times.limit_us <= now_us):
-        execution.fail(took_too_long(execution, top), EXECUTION_TOOK_TOO_LONG)
+    elif machine.stopped is None and (failing is not None or times.limit_us <= now_us):
+        why = EXECUTION_TOOK_TOO_LONG if failing is None else failing.why_stopped
+        execution.fail(failure_that_stopped(execution, why) or took_too_long(execution, top), why)
     for frame in list(top.walk()):
         if frame.machine.stopped is None and frame.limit_us <= now_us:
             fail_in_time(execution, frame)
@@ -154,8 +155,7 @@ async def _unfold(execution: Executor, frame: Frame, past: DocumentPast, active_
                 frame.suspended.clear()
             case NodeCancelled():
                 frame.why_stopped = event.why.removesuffix(LEFT_RUNNING)
-                if frame.why_stopped in {TOOK_TOO_LONG, EXECUTION_TOOK_TOO_LONG}:
-                    _fail_too_long(execution, frame)
+                _fail_as_told(execution, frame)
             case _:
                 pass
         frame.restart_at_us = event.retry_at_us if isinstance(event, WorkflowRetrying) else None
@@ -183,6 +183,8 @@ async def _reopen(  # noqa: PLR0917 - called in one place
     opened = frame.opened[index] = Opened(frame, index, container, ctx, started_us)
     frame.machine.contain(index)
     opened.deadline_us = execution.now() + frame.machine.plan.nodes[index].timeout_us - used_us
+    #: Since when the children that are asked for next are there, whether or not there was a slot for them.
+    since_us = active_us - used_us
     # Children of a document that was stopped since began before that, and are to get their ends.
     stopped, frame.machine.stopped = frame.machine.stopped, None
     while opened.failure is None:
@@ -193,12 +195,10 @@ async def _reopen(  # noqa: PLR0917 - called in one place
                     break
                 below = new_child(execution, opened, child)
                 if below is not None:
-                    past = children.get(child.index, _NOTHING)
-                    await _unfold(execution, below, past, active_us)
+                    await _unfold(execution, below, children.get(child.index, _NOTHING), active_us)
                     limit_ms = below.run.workflow.settings.max_execution_time_ms
                     if limit_ms is not None:
-                        began_us = past.active_us[0] if past.active_us else active_us
-                        below.limit_us = execution.now() + round(limit_ms * 1000) - (active_us - began_us)
+                        below.limit_us = execution.now() + round(limit_ms * 1000) - (active_us - since_us)
         except Exception as raised:  # noqa: BLE001 - the border to the nodes' code
             opened.failure = raised
             break
@@ -210,15 +210,24 @@ async def _reopen(  # noqa: PLR0917 - called in one place
         ]
         if not over:
             break
-        tell_end(opened, min(over, key=lambda child: children[child.item].last_seq))
+        ended = min(over, key=lambda child: children[child.item].last_seq)
+        since_us = children[ended.item].active_us[-1]
+        tell_end(opened, ended)
     frame.machine.stopped = stopped
     run.is_silent = False
 
 
-def _fail_too_long(execution: Executor, frame: Frame) -> None:
-    """Have its machine stand where it stood when its time was over; that of the execution is a matter of the top."""
-    if frame is execution.top or frame.why_stopped == TOOK_TOO_LONG:
+def _fail_as_told(execution: Executor, frame: Frame) -> None:
+    """Have its machine stand where it stood when a node was cancelled because its time was over.
+
+    Or because the execution as a whole fails, which is a matter of the top.
+    """
+    raised: FlowError | None = None
+    if frame.why_stopped == TOOK_TOO_LONG:
         raised = took_too_long(execution, frame)
+    elif frame is execution.top:
+        raised = failure_that_stopped(execution, frame.why_stopped)
+    if raised is not None:
         frame.machine.fail(error_object(raised, node_id=None, path=frame.path, attempt=0))
 
 

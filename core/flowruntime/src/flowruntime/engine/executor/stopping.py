@@ -14,12 +14,23 @@ from flowruntime.engine.executor.worker import Worker
 if TYPE_CHECKING:
     from flowruntime.engine.executor.executor import Executor
 
-__all__ = ["EXECUTION_TOOK_TOO_LONG", "GRACE_US", "LEFT_RUNNING", "TOOK_TOO_LONG", "stop"]
+__all__ = [
+    "ENGINE_FAILED",
+    "EXECUTION_TOOK_TOO_LONG",
+    "GRACE_US",
+    "LEFT_RUNNING",
+    "TOOK_TOO_LONG",
+    "TOO_MANY_EVENTS",
+    "stop",
+]
 
 #: What the events of cancelled nodes say when a time limit has struck: that of their own document, or that of the
 #: execution. Until the document has ended, nothing else says so, and whoever takes the execution up goes by it.
 TOOK_TOO_LONG: Final = "the workflow took too long"
 EXECUTION_TOOK_TOO_LONG: Final = "the execution took too long"
+#: And when the whole execution fails for something else.
+TOO_MANY_EVENTS: Final = "the execution has too many events"
+ENGINE_FAILED: Final = "the engine failed"
 _AROUND_TOOK_TOO_LONG: Final = "the workflow around it took too long"
 #: Ends what they say where an attempt did not end.
 LEFT_RUNNING: Final = ", and the attempt did not end"
