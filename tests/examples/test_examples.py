@@ -29,6 +29,20 @@ while True:
     time.sleep(0.1)
 """
 RUNS_THE_PATIENT = "import sys; from examples.make_run import run_to_its_end as run; sys.exit(run(sys.argv[1:]))"
+INTERRUPTED_AT_THE_END = """
+import os, signal, sys
+from examples.make_run import run_to_its_end
+
+waitpid = os.waitpid
+
+def interrupted(*given):
+    ended = waitpid(*given)
+    signal.raise_signal(signal.SIGINT)
+    return ended
+
+os.waitpid = interrupted
+sys.exit(run_to_its_end([sys.executable, "-c", "raise SystemExit(7)"]))
+"""
 
 
 @pytest.fixture(scope="module")
@@ -161,3 +175,8 @@ def test_ctrl_c_is_left_to_the_command_which_is_waited_for() -> None:
     os.killpg(process.pid, signal.SIGINT)
     out, err = process.communicate(timeout=180)
     assert (process.returncode, out, err) == (130, "left\n", "")
+
+
+def test_a_ctrl_c_right_at_the_end_of_the_command_loses_no_exit_code() -> None:
+    ended = subprocess.run([sys.executable, "-c", INTERRUPTED_AT_THE_END], cwd=ROOT, check=False, timeout=180)
+    assert ended.returncode == 7

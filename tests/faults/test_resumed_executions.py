@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import random
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -97,7 +98,7 @@ def forget_nodes(database: Path) -> None:
     """Leave of each execution its first event alone."""
     import sqlite3
 
-    with sqlite3.connect(database) as connection:
+    with closing(sqlite3.connect(database)) as connection, connection:
         connection.execute("DELETE FROM events WHERE first_seq > 1")
         connection.execute("UPDATE executions SET seq = 1, status = 'pending'")
     connection.close()

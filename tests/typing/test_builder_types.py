@@ -10,8 +10,12 @@ from mypy import api
 from tests.architecture.source_tree import ROOT
 
 RIGHT = """
+import json
+from typing import Any
+
+from flowcore.executions import ExecutionResult
 from flowcore.workflows import Workflow
-from flowruntime import WorkflowBuilder
+from flowruntime import Runtime, WorkflowBuilder
 from flowruntime.builder import NodeHandle, PortHandle
 
 body = WorkflowBuilder("body")
@@ -33,6 +37,30 @@ flow.trigger("Cron", expression="* * * * *", timezone="UTC")
 flow.trigger(fetch, enabled=False)
 built: Workflow = flow.build()
 document: dict[str, object] = flow.to_json()
+
+# Made by a program: what is narrower than it may be, and what is only known when it runs.
+schema: dict[str, str] = {"type": "string"}
+fixed: dict[str, str] = {"url": flow.input("base", schema)}
+policy: dict[str, int] = {"max_attempts": 5}
+settings: dict[str, Any] = {"label": "again", "level": "info"}
+flow.add("http.request", config={}, inputs=fixed, retry_policy=policy, position={"x": 1, "y": 2})
+steps: list[NodeHandle] = [flow.add("debug.log", id=f"step{number}", **settings) for number in range(3)]
+for before, after in zip(steps, steps[1:]):
+    flow.connect(before.done, after.after)
+ports: tuple[PortHandle, ...] = tuple(step.message for step in steps)
+
+
+def logged(builder: WorkflowBuilder, source: PortHandle) -> NodeHandle:
+    log = builder.add("debug.log")
+    builder.connect(source, log.message)
+    return log
+
+
+flow.add("control.subflow", workflow=body, inputs={"log": logged(flow, fetch.body), "all": [fetch.body, {"n": 1}]})
+flow.output("all", {"text": f"status {fetch.status.ref}", "steps": list(ports), "nothing": None})
+flow.settings(on_error="ContinueOnError", on_error_workflow="tell", concurrency=3, priority=1)
+text = json.dumps(flow.to_json()["nodes"][0])
+result: ExecutionResult = Runtime().run_sync(built, {"url": "https://example.org"})
 """
 BEGIN = 'from flowruntime import WorkflowBuilder\nflow = WorkflowBuilder("w")\nlog = flow.add("debug.log")\n'
 # Each is the last line of a program that is right before it.
@@ -50,6 +78,18 @@ WRONG = {
     'flow.add("debug.log", retry_policy={"max_attempts": "3"})': "dict-item",
     "flow.settings(max_parallel_nodes=1.5)": "arg-type",
     "flow.settings(parallel=1)": "call-arg",
+    'flow.settings(on_error="stop")': "arg-type",
+    'flow.add("debug.log", effects="none")': "arg-type",
+    'flow.add("debug.log", delivery="exactly_once")': "arg-type",
+    'flow.add("debug.log", position=(1, 2))': "arg-type",
+    'flow.add("debug.log", config="label")': "arg-type",
+    'flow.input("url", {}, required="yes")': "arg-type",
+    'flow.input("url", {}, default="x")': "call-arg",
+    "flow.connect(log.done.ref, log.after)": "arg-type",
+    "flow.trigger(log.message)": "arg-type",
+    "flow.var('limit')": "call-arg",
+    "log.message()": "operator",
+    "flow.build().run()": "attr-defined",
     'flow.trigger("Corn")': "arg-type",
     'flow.input("url", "string")': "arg-type",
     "flow.build().nodes.append(log)": "attr-defined",

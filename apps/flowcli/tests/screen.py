@@ -23,11 +23,12 @@ class Shown(NamedTuple):
     code: int
     #: All that it wrote, escape sequences and all.
     written: str
+    columns: int
 
     @property
     def screen(self) -> list[str]:
         """The lines that stand there in the end."""
-        return screen_of(self.written)
+        return screen_of(self.written, self.columns)
 
     @property
     def text(self) -> str:
@@ -53,7 +54,8 @@ def run_on_terminal(
 ) -> Shown:
     """Run to the end with all streams on a terminal; stdout may be another descriptor.
 
-    Once it has written what `interrupt_at`, a regular expression, finds, it gets a SIGINT.
+    Once it has written what `interrupt_at`, a regular expression, finds, somebody presses Ctrl-C: the terminal shows
+    that, and the process gets a SIGINT.
     """
     ours, theirs = pty.openpty()
     fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", rows, columns, 0, 0))
@@ -65,20 +67,25 @@ def run_on_terminal(
         stdout=theirs if own_stdout is None else own_stdout,
         stderr=theirs,
     )
+    name = os.ttyname(theirs)
     os.close(theirs)
     parts = []
     while part := _read(ours):
         parts.append(part)
-        written = Shown(0, b"".join(parts).decode(errors="replace")).text
+        written = Shown(0, b"".join(parts).decode(errors="replace"), columns).text
         if interrupt_at is not None and re.search(interrupt_at, written, re.DOTALL):
+            with Path(name).open("wb", buffering=0) as terminal:
+                terminal.write(b"^C")
             process.send_signal(signal.SIGINT)
             interrupt_at = None
     os.close(ours)
-    return Shown(process.wait(timeout=180), b"".join(parts).decode())
+    return Shown(process.wait(timeout=180), b"".join(parts).decode(), columns)
 
 
-def screen_of(written: str) -> list[str]:
+def screen_of(written: str, columns: int) -> list[str]:
     """What a terminal of unlimited height shows after this, without empty lines at the end.
+
+    As on every terminal, what is written behind a line that is full goes to the next one.
 
     Knows the sequences that a live view needs: up, erase line, colours, and modes such as the hidden cursor.
     """
@@ -95,9 +102,13 @@ def screen_of(written: str) -> list[str]:
         elif letter == "K":
             lines[row] = "" if numbers == "2" else lines[row][:column]
         elif text:
-            line = lines[row].ljust(column)
-            lines[row] = line[:column] + text + line[column + len(text) :]
-            column += len(text)
+            for character in text:
+                if column == columns:
+                    row, column = row + 1, 0
+                    lines += [""] * (row == len(lines))
+                line = lines[row].ljust(column)
+                lines[row] = line[:column] + character + line[column + 1 :]
+                column += 1
         else:
             assert letter in "mhl", f"the screen does not know ESC [ {numbers} {letter}"
     while lines and not lines[-1].strip():

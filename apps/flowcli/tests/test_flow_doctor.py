@@ -174,6 +174,9 @@ def a() -> list[str]:
         ("[ruled]\nroots = [1]\n", "[ruled] does not fit"),
         ("[ruled]\nroot = []\n", "[ruled] does not fit"),
         ("[ruld]\nroots = []\n", "[ruld] is for no pack that is installed"),
+        ("[secrets]\nkey = 'vault'\n", "'key' under [secrets] must be one of"),
+        ("[secrets]\nfile = 'key'\n", "[secrets] has no key 'file'"),
+        ("[secrets]\nkey = 'file'\n", ""),
         ("[ruled]\nroots = ['x']\n[elsewhere]\nx = 1\n", ""),
     ],
 )

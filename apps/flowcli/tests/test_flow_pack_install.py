@@ -210,11 +210,12 @@ def test_nothing_is_installed_without_being_asked_for(env: Environment) -> None:
 
 @pytest.mark.parametrize(("answer", "done"), [("n\n", False), ("\n", True)])
 def test_a_terminal_is_asked(env: Environment, answer: str, done: bool) -> None:
-    make_pack(env.folder / "w", "asked", "shout")
+    name = f"asked{len(answer)}"
+    make_pack(env.folder / "w", name, "shout")
     ours, theirs = pty.openpty()
     os.write(ours, answer.encode())
     ended = subprocess.run(
-        env.command("pack", "install", "flownodes-asked", "--offline", "--find-links", "w"),
+        env.command("pack", "install", f"flownodes-{name}", "--offline", "--find-links", "w"),
         cwd=env.folder,
         env=env.environment,
         stdin=theirs,
@@ -226,7 +227,7 @@ def test_a_terminal_is_asked(env: Environment, answer: str, done: bool) -> None:
     os.close(theirs)
     assert ended.returncode == 0
     assert "Do it? [Y/n]" in ended.stderr
-    assert ("flownodes-asked" in env.installed()) == done
+    assert (f"flownodes-{name}" in env.installed()) == done
 
 
 # --- what is refused -----------------------------------------------------------------------------

@@ -3,6 +3,7 @@
 import io
 import subprocess
 import sys
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -10,6 +11,7 @@ from flowcli.commands import init
 from flowcli.main import main
 
 from apps.flowcli.tests.flow_command import Flow
+from apps.flowcli.tests.screen import run_on_terminal
 
 DEAR = ["asyncio", "anyio", "rich", "jsonschema_rs", "msgspec", "jmespath", "importlib.metadata", "importlib_metadata"]
 PACKS = [f"flownodes_{name}" for name in ("control", "debug", "files", "http", "time", "transform")]
@@ -48,6 +50,14 @@ def test_help_names_every_command_and_each_has_its_own(flow: Flow) -> None:
         assert own.out.startswith(f"usage: flow {name} ")
 
 
+@pytest.mark.parametrize("name", ["run", "executions", "pack", "workflows"])
+def test_the_ways_to_write_a_command_fit_the_terminal_and_keep_options_whole(flow: Flow, name: str) -> None:
+    environment = {**flow.environment, "TERM": "dumb"}
+    shown = run_on_terminal(flow.command(name, "--help"), folder=flow.folder, environment=environment, columns=80)
+    assert max(map(len, shown.text.splitlines())) <= 80
+    assert all(line.count("[") == line.count("]") for line in shown.screen if line.startswith("       "))
+
+
 def test_the_version_is_told(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["--version"]) == 0
     assert capsys.readouterr().out == "flow 0.1.0\n"
@@ -72,7 +82,10 @@ def test_without_a_command_the_help_is_shown_and_it_is_wrong_usage(capsys: pytes
         (["run", "a.json", "--input"], "expected one argument"),
         (["run", "a.json", "--json", "--events"], "not allowed with argument"),
         (["validate"], "the following arguments are required: FILE"),
-        (["pack"], "the following arguments are required"),
+        (["pack"], "the following arguments are required: TASK.\n"),
+        (["secrets"], "the following arguments are required: TASK.\n"),
+        (["workflows"], "the following arguments are required: TASK.\n"),
+        (["executions"], "the following arguments are required: TASK.\n"),
         (["pack", "bulid"], "invalid choice: 'bulid'"),
     ],
 )
@@ -107,6 +120,27 @@ def test_a_fault_of_our_own_is_told_without_a_traceback(
     monkeypatch.setenv("FLOW_DEBUG", "1")
     assert main(["init"]) == 3
     assert "Traceback" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("words", "changes", "code"),
+    [
+        (["doctor", "--db", "sqlite:///flow.db"], {}, 3),
+        (["executions", "list", "--db", "sqlite:///flow.db"], {}, 3),
+        (["executions", "list"], {"FLOW_HOME": "home"}, 2),
+        (["init"], {}, 2),
+        (["init", "--output", "-"], {}, 0),
+    ],
+)
+def test_a_working_directory_that_was_removed_is_no_fault_of_our_own(
+    words: list[str], changes: dict[str, str], code: int, flow: Flow, tmp_path: Path
+) -> None:
+    gone = tmp_path / "gone"
+    gone.mkdir()
+    command = ["sh", "-c", 'rmdir "$PWD"; exec "$@"', "sh", *flow.command(*words)]
+    environment = {**flow.environment, **changes}
+    ended = subprocess.run(command, cwd=gone, env=environment, capture_output=True, text=True, check=False)
+    assert (ended.returncode, "Flownodes itself failed" in ended.stdout + ended.stderr) == (code, False)
 
 
 def test_ctrl_c_before_anything_runs_ends_with_130(

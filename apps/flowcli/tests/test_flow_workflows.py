@@ -276,6 +276,13 @@ def test_a_diff_shows_what_came_and_changed_and_where(flow_inside: Flow) -> None
     assert "    - /nodes/0/timeout_ms: 50" in back
 
 
+def test_a_first_version_has_nothing_to_be_compared_with(flow_inside: Flow) -> None:
+    add(flow_inside, GREET)
+    ended = flow_inside("workflows", "diff", "greet", *DB)
+    assert (ended.code, ended.out, ended.err) == (0, "", "There is no version of 'greet' before version 1.\n")
+    assert flow_inside("workflows", "diff", "greet", "--json", *DB).json["differences"] == []
+
+
 def test_a_diff_has_colours_on_a_terminal_unless_they_are_not_wanted(flow: Flow) -> None:
     add(flow, GREET)
     add(flow, CHANGED)

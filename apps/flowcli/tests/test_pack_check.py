@@ -1,5 +1,8 @@
 """Checks `flow pack check`: what fails is a table or JSON, and the exit code says whether anything does."""
 
+import os
+import signal
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -83,6 +86,31 @@ def test_a_node_that_ends_the_process_is_a_finding(flow: Flow, module: Path, sta
     assert (finding["check"], finding["type"]) == ("examples", "greet.hello")
     assert f"exit status {status}" in finding["message"]
     assert "schemas: greet.hello" in ended.json["passed"]
+
+
+def test_a_node_that_raises_keyboard_interrupt_is_a_finding_and_no_ctrl_c(flow: Flow, module: Path) -> None:
+    change(module, "    if not name.strip():", "    raise KeyboardInterrupt\n    if not name.strip():")
+    ended = flow("pack", "check", "flownodes-greet", "--json")
+    assert ended.code == 1
+    assert ("examples", "greet.hello") in [(one["check"], one["type"]) for one in ended.json["findings"]]
+
+
+def test_a_ctrl_c_at_the_terminal_ends_the_check(flow: Flow, module: Path, tmp_path: Path) -> None:
+    begun = tmp_path / "begun"
+    os.mkfifo(begun)
+    waits = f"    import threading; open({str(begun)!r}, 'w').close(); threading.Event().wait(60)\n"
+    change(module, "    if not name.strip():", f"{waits}    if not name.strip():")
+    process = subprocess.Popen(
+        flow.command("pack", "check", "flownodes-greet"),
+        cwd=flow.folder,
+        env=flow.environment,
+        stderr=subprocess.PIPE,
+        start_new_session=True,
+    )
+    begun.read_bytes()
+    os.killpg(process.pid, signal.SIGINT)
+    _, err = process.communicate(timeout=60)
+    assert (process.returncode, err.decode()) == (130, "Interrupted.\n")
 
 
 def test_a_settings_file_that_cannot_be_read_is_told_as_everywhere(flow: Flow, module: Path) -> None:

@@ -28,6 +28,7 @@ from flowruntime.registry import (
     read_settings,
 )
 from flowruntime.registry.places import cache_directory, settings_file
+from flowruntime.secrets.settings import choose_key_place
 from flowruntime.stores import default_url, store_for
 
 from flowcli.installer.installed import Distribution, installed_distributions, missing_files
@@ -126,7 +127,7 @@ def _packs(registry: Registry) -> Iterator[Finding]:
 
 
 def _tables(registry: Registry) -> Iterator[Finding]:
-    """Whether the tables of flow.toml are what the packs that they are named by take."""
+    """Whether the tables of flow.toml are what secrets, and the packs that they are named by, take."""
     file = settings_file()
     if file is None:
         return
@@ -134,6 +135,10 @@ def _tables(registry: Registry) -> Iterator[Finding]:
         tables = tomllib.loads(Path(file).read_text(encoding="utf-8-sig"))
     except (OSError, ValueError):
         return  # the check of settings has told it
+    try:
+        choose_key_place(Path(file))
+    except InstallationError as error:
+        yield _failed("settings", error)
     packs = {pack.namespace: pack for pack in registry.packs}
     for name in sorted(tables.keys() - set(_OWN_TABLES)):
         if name in packs:

@@ -40,6 +40,10 @@ def tell_error(error: Exception, *, as_json: bool) -> int:
     environment says FLOW_DEBUG=1.
     """
     error = _innermost(error)
+    if isinstance(error, FileNotFoundError) and _has_no_working_directory():
+        error = UsageError(
+            "The working directory is not there any more.", code="folder.gone", remedy="Go to a folder that is there."
+        )
     if not isinstance(error, FlowError | UsageError):
         if os.environ.get("FLOW_DEBUG") == "1":
             say("".join(traceback.format_exception(error)).rstrip())
@@ -87,6 +91,14 @@ def _innermost(error: Exception) -> Exception:
             break
         error = error.exceptions[0]
     return error
+
+
+def _has_no_working_directory() -> bool:
+    try:
+        os.getcwd()  # noqa: PTH109 - there is nothing to do with it
+    except FileNotFoundError:
+        return True
+    return False
 
 
 def _exit_code(error: FlowError | UsageError) -> int:

@@ -79,7 +79,9 @@ class LiveView:
 
     async def _refresh(self, view: Live) -> None:
         while True:
-            view.update(self._picture(), refresh=True)
+            # The empty line is the cursor's: behind a full one, the `^C` that a terminal shows would begin another,
+            # of which the view knows nothing.
+            view.update(Group(self._picture(), Text()), refresh=True)
             await anyio.sleep(_REFRESH_SECONDS)
 
     def _take(self, event: Told) -> None:

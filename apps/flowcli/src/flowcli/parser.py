@@ -34,6 +34,27 @@ class Parser(argparse.ArgumentParser):
             raise UsageError(f"`{self.prog}` does not take {name!r}.", remedy=remedy)
         return arguments
 
+    def format_help(self) -> str:
+        """The help; the ways to write the command are broken between options where a line ends."""
+        if self.usage is not None:
+            import re
+            import textwrap
+
+            width = _line_width() - len("usage: ")
+            ways = [
+                textwrap.fill(
+                    # An option stays together with its value.
+                    re.sub(r"\[[^]]*\]", lambda option: option[0].replace(" ", "\xa0"), way.strip()),
+                    width,
+                    subsequent_indent="    ",
+                    break_long_words=False,
+                    break_on_hyphens=False,
+                )
+                for way in self.usage.splitlines()
+            ]
+            self.usage = "\n".join(ways).replace("\xa0", " ").replace("\n", "\n       ")
+        return super().format_help()
+
     def error(self, message: str) -> NoReturn:
         """Raise UsageError with what argparse found."""
         raise UsageError(f"`{self.prog}`: {message}.", remedy=self._see_help())
@@ -46,4 +67,8 @@ class _Formatter(argparse.RawDescriptionHelpFormatter):
     """Knows its width: argparse would import shutil to ask for it, with each argument that is added."""
 
     def __init__(self, prog: str) -> None:
-        super().__init__(prog, max_help_position=30, width=min(data_width() or _WIDTH, _WIDTH) - 2)
+        super().__init__(prog, max_help_position=30, width=_line_width())
+
+
+def _line_width() -> int:
+    return min(data_width() or _WIDTH, _WIDTH) - 2

@@ -19,6 +19,8 @@ from flowcore.errors import FlowError, InstallationError
 from flowruntime.testing import Finding
 from flowruntime.testing.suite import Report, items_of
 
+from flowcli.exit_codes import INTERRUPTED
+
 __all__ = ["check_pack_apart", "main"]
 
 _DONE: Final = "done"
@@ -50,8 +52,6 @@ def check_pack_apart(project: Path) -> Report:
                 raise InstallationError(raised["message"], code=raised["code"], remedy=raised["remedy"])
             case _:  # done
                 return Report(passed=tuple(passed), findings=tuple(findings))
-    if status == 130:  # noqa: PLR2004 - Ctrl-C, which this process gets too
-        raise KeyboardInterrupt
     ended = f"exit status {status}" if status >= 0 else f"signal {-status}"
     asked = begun or {"check": "loads", "type": ""}
     died = Finding(
@@ -77,8 +77,8 @@ def main(project: str, file: str) -> None:
 def _guarded(action: Callable[[], None], tell: Callable[[Any], None]) -> int:
     try:
         action()
-    except KeyboardInterrupt:
-        return 130
+    except KeyboardInterrupt:  # a Ctrl-C, which ends the other process by itself, or what a node raised
+        return INTERRUPTED
     except FlowError as error:
         tell({"raised": error.to_json()})
     return 0

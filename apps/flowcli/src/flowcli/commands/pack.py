@@ -29,7 +29,9 @@ def add_arguments(parser: Parser) -> None:
     usages = (*new_pack.USAGE, *build_catalog.USAGE, _CHECK_USAGE, *installing.USAGE)
     parser.usage = "\n       ".join(usages)
     parser.add_argument("task", choices=(*_TASKS, *installing.TASKS), metavar="TASK", help="what to do")
-    parser.add_argument("names", nargs="*", metavar="NAME", help="packs, or the folder of a pack's pyproject.toml (.)")
+    parser.add_argument(
+        "names", nargs="*", default=[], metavar="NAME", help="packs, or the folder of a pack's pyproject.toml (.)"
+    )
     parser.add_argument("--json", action="store_true", help="write JSON")
     new_pack.add(parser)
     build_catalog.add(parser)

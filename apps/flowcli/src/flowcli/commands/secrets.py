@@ -49,8 +49,8 @@ def add_arguments(parser: Parser) -> None:
         "`set` asks for the text on a terminal, else reads it from stdin. It is never an argument: other users of the\n"
         "machine can see those."
     )
-    parser.add_argument("task", choices=("set", "list", "remove", "rotate"), help="what to do")
-    parser.add_argument("words", nargs="*", metavar="NAME", help="the name: letters, digits and _")
+    parser.add_argument("task", choices=("set", "list", "remove", "rotate"), metavar="TASK", help="what to do")
+    parser.add_argument("words", nargs="*", default=[], metavar="NAME", help="the name: letters, digits and _")
     parser.add_argument("--from-file", metavar="FILE", help="read the text from this file; - is stdin")
     parser.add_argument(
         "--forget-old-keys", action="store_true", default=None, help="forget the keys that other databases may need"

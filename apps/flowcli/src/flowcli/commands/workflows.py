@@ -51,8 +51,10 @@ def add_arguments(parser: Parser) -> None:
         "       flow workflows diff ID [--from N] [--to M] [--db URL] [--json]\n"
         "       flow workflows activate|deactivate ID [--db URL] [--json]"
     )
-    parser.add_argument("task", choices=tuple(_TASKS), help="what to do")
-    parser.add_argument("words", nargs="*", metavar="ID|FILE", help="the id or the name of a workflow; files to add")
+    parser.add_argument("task", choices=tuple(_TASKS), metavar="TASK", help="what to do")
+    parser.add_argument(
+        "words", nargs="*", default=[], metavar="ID|FILE", help="the id or the name of a workflow; files to add"
+    )
     parser.add_argument("--draft", action="store_true", default=None, help="add what has errors as a draft")
     parser.add_argument("--nodes", metavar="FILE", help="a Python file that defines more node types")
     parser.add_argument("--limit", metavar="N", type=int, help="list at most so many (100)")
@@ -197,6 +199,9 @@ def _diff(arguments: argparse.Namespace, library: LibraryStore) -> int:
         return _tell_differences(arguments, *sides)
     (name,) = arguments.words
     later = find_workflow(library, name, arguments.later).version
+    if later == 1 and arguments.former is None and not arguments.json:
+        say(printable(f"There is no version of {name!r} before version 1."))
+        return SUCCESS
     former = max(later - 1, 1) if arguments.former is None else arguments.former
     return _tell_differences(arguments, labelled(name, former), labelled(name, later))
 

@@ -90,7 +90,9 @@ def add_arguments(parser: Parser) -> None:
     """Add what `flow executions` takes."""
     parser.usage = "\n       ".join(_usage(name) for name in _TASKS)
     parser.add_argument("task", choices=tuple(_TASKS), metavar="TASK", help="list, show, events, resume, answer, …")
-    parser.add_argument("words", nargs="*", metavar="ID", help="an execution: its id, or how only its id begins")
+    parser.add_argument(
+        "words", nargs="*", default=[], metavar="ID", help="an execution: its id, or how only its id begins"
+    )
     parser.add_argument("--status", choices=_STATUSES, help="list only executions with this status")
     parser.add_argument("--limit", metavar="N", type=int, help="list at most so many (20)")
     parser.add_argument("--before", metavar="ID", help="list those that began before this one")

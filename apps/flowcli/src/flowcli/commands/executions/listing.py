@@ -46,7 +46,8 @@ def _list(arguments: argparse.Namespace, store: Store, limit: int) -> int:
         return SUCCESS
     write_data("".join(f"{line}\n" for line in _lines(listed, data_width())))
     if not listed:
-        say("There are no such executions.")
+        is_filtered = arguments.status is not None or before is not None
+        say("There are no such executions." if is_filtered else "There are no executions here. `flow run` keeps them.")
     count = sum(is_interrupted(summary) for summary in listed)
     if count:
         subject = "One of them is" if count == 1 else f"{count} of them are"
