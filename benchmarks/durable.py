@@ -7,7 +7,7 @@ import sqlite3
 import statistics
 import tempfile
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, closing
 from dataclasses import replace
 from pathlib import Path
 
@@ -124,7 +124,7 @@ async def _measure_large_value(scale: Scale) -> Row:
     async with _durable() as (runtime, file):
         result = await runtime.run(chain(10 if scale.quick else 100), {"value": large})
         assert result.success
-        with sqlite3.connect(file) as connection:
+        with closing(sqlite3.connect(file)) as connection:
             (kept,) = connection.execute("SELECT count(*) FROM contents").fetchone()
     return Row(name="durable 1 MB through 100 nodes", unit="copies", ours=kept, target=Target(of="ours", at_most=1))
 

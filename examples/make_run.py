@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import os
 import shlex
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping, Sequence
@@ -58,12 +59,14 @@ def run_to_its_end(
 
     Ctrl-C reaches the command too, which ends in its own time: here it is only waited for.
     """
-    with subprocess.Popen(command, cwd=folder, env=environment) as process:
-        while True:
-            try:
-                return process.wait()
-            except KeyboardInterrupt:
-                continue
+    before = signal.getsignal(signal.SIGINT)
+    if before is not signal.SIG_IGN:  # which the command inherits, unlike a function
+        # No KeyboardInterrupt to catch: right at the command's end its exit code would be lost.
+        signal.signal(signal.SIGINT, lambda *_: None)
+    try:
+        return subprocess.run(command, cwd=folder, env=environment, check=False).returncode
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 def _without_proxies() -> dict[str, str]:

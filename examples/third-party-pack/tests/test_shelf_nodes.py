@@ -2,6 +2,7 @@
 
 import gzip
 import sqlite3
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -19,7 +20,7 @@ from flowruntime.testing import NodeHarness
 @pytest.fixture
 def database(tmp_path: Path) -> str:
     file = tmp_path / "shelf.db"
-    with sqlite3.connect(file) as connection:
+    with closing(sqlite3.connect(file)) as connection, connection:
         connection.execute("CREATE TABLE books (title TEXT, year INTEGER)")
         connection.execute("INSERT INTO books VALUES ('The Sea', 2005), ('Emma', 1815), ('By the sea', 2001)")
     connection.close()
@@ -69,7 +70,7 @@ async def test_each_table_makes_a_node_type(
 ) -> None:
     assert list(table_readers()) == []
     monkeypatch.setenv("SHELF_DATABASE", database)
-    with sqlite3.connect(database) as connection:
+    with closing(sqlite3.connect(database)) as connection, connection:
         for name in ("böse", "with space", 'quo"te'):  # no part of an id of a node type
             connection.execute('CREATE TABLE "{}" (id INTEGER)'.format(name.replace('"', '""')))
         connection.execute("CREATE TABLE IF NOT EXISTS Loans (id INTEGER PRIMARY KEY AUTOINCREMENT)")

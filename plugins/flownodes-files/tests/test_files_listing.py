@@ -57,6 +57,9 @@ async def test_an_entry_tells_what_is_known(run: Run, tree: Path) -> None:
         ({"pattern": "sub/*"}, ["sub/d.csv"]),
         ({"pattern": "sub/**"}, ["sub/d.csv", "sub/deep/e.csv"]),
         ({"pattern": ["[ab].csv", "*.txt"]}, ["a.csv", "b.csv", "c.txt"]),
+        ({"pattern": "./*.csv"}, ["a.csv", "b.csv"]),
+        ({"pattern": "./sub//*"}, ["sub/d.csv"]),
+        ({"pattern": "./**/e.csv"}, ["sub/deep/e.csv"]),
         ({"pattern": "*.csv", "hidden": True}, [".hidden.csv", "a.csv", "b.csv"]),
         ({"kind": "folders", "recursive": True}, ["sub", "sub/deep"]),
         ({"kind": "all"}, ["a.csv", "b.csv", "c.txt", "sub"]),
@@ -69,6 +72,23 @@ async def test_what_is_listed_is_said_by_the_config(
     run: Run, tree: Path, config: dict[str, Any], found: list[str]
 ) -> None:
     assert await names(run, **config) == found
+
+
+async def test_a_pattern_that_leads_out_of_the_folder_is_refused(run: Run, tree: Path) -> None:
+    with pytest.raises(FatalNodeError) as raised:
+        await run(list_files, {"path": "sub"}, pattern="../*.csv")
+    assert raised.value.code == "files.pattern"
+    assert await names(run, pattern="..*") == []
+
+
+async def test_braces_stand_for_themselves_and_what_looks_like_alternatives_is_told(
+    node_harness: NodeHarness, tree: Path
+) -> None:
+    (tree / "{a,b}.csv").touch()
+    for pattern, found, said in (("{a,b}.csv", 1, 1), ("[{]a,b}.csv", 1, 0), ("*.{csv,txt}", 0, 1), ("{a}", 0, 0)):
+        ran = await node_harness.run(list_files, {}, {"pattern": pattern}, settings={"roots": [str(tree)]})
+        assert (ran.outputs["count"], len(ran.said)) == (found, said), pattern
+        assert all(repr(pattern) in text for text in ran.said)
 
 
 async def test_a_limit_is_told(run: Run, tree: Path) -> None:

@@ -40,8 +40,8 @@ class Admin:
         self.connection = connection
 
     def active(self) -> int:
-        """How many others have a statement running."""
-        return self._count("state = 'active'")
+        """How many others sleep in a statement: those that begin transactions are done at any moment."""
+        return self._count("wait_event = 'PgSleep'")
 
     def connected(self) -> int:
         """How many others are connected."""
@@ -128,7 +128,7 @@ async def test_a_server_that_does_not_answer_is_not_waited_for_when_nobody_wants
         async with node_harness.open(Query, config) as opened:
             running = await opened.start({})
             connection, _ = await anyio.to_thread.run_sync(silent.accept)
-            with connection, anyio.fail_after(4):
+            with connection, anyio.fail_after(7):
                 running.cancel()
                 with pytest.raises(ExecutionError):
                     await running.ended()
@@ -166,7 +166,7 @@ async def test_a_server_that_is_killed_meanwhile_is_asked_again_when_it_is_back(
             connection.execute("SELECT pg_advisory_lock(1)")
             running = await opened.start({"parameters": {"n": 7}})
             look = Admin(connection)
-            await look.until(lambda: look.active() == 1)
+            await look.until(lambda: look.at_the_gate() == 1)
             await anyio.to_thread.run_sync(server.kill)
         retrying = await running.until(NodeRetrying)
         assert retrying.error["code"] == "sql.unavailable"

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
+from typing import Final
 
-__all__ = ["crosses_folders", "matches"]
+__all__ = ["crosses_folders", "has_alternatives", "leaves_folder", "matches"]
+
+_ALTERNATIVES: Final = re.compile(r"\{[^{}\]/]*,[^{}]*\}")
 
 
 def matches(pattern: str, relative: str) -> bool:
@@ -20,12 +24,31 @@ def matches(pattern: str, relative: str) -> bool:
     parts = relative.split("/")
     if "/" not in pattern:
         return _fits(pattern, parts[-1])
-    return _fit_all(pattern.strip("/").split("/"), parts)
+    return _fit_all(_steps(pattern), parts)
 
 
 def crosses_folders(pattern: str) -> bool:
     """Whether folders below have to be looked into."""
-    return "/" in pattern
+    return len(_steps(pattern)) > 1
+
+
+def leaves_folder(pattern: str) -> bool:
+    """Whether it has a step `..`, which no path below a folder has."""
+    return ".." in _steps(pattern)
+
+
+def has_alternatives(pattern: str) -> bool:
+    """Whether braces in it look like alternatives; they are characters like others.
+
+    >>> has_alternatives("*.{csv,txt}"), has_alternatives("{a}.txt"), has_alternatives("[{]a,b}.txt")
+    (True, False, False)
+    """
+    return _ALTERNATIVES.search(pattern) is not None
+
+
+def _steps(pattern: str) -> list[str]:
+    """The parts between slashes; `./` and a doubled slash mean nothing."""
+    return [step for step in pattern.strip("/").split("/") if step not in ("", ".")]
 
 
 def _fit_all(patterns: Sequence[str], parts: Sequence[str]) -> bool:

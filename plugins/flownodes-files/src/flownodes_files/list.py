@@ -14,7 +14,7 @@ from flowruntime.authoring import Context, FatalNodeError, NodeError, node
 from msgspec import Meta
 
 from flownodes_files.faults import told
-from flownodes_files.globs import crosses_folders, matches
+from flownodes_files.globs import crosses_folders, has_alternatives, leaves_folder, matches
 from flownodes_files.media_types import media_type_of
 from flownodes_files.opening import details_of, open_folder
 from flownodes_files.roots import Place, Roots, allowed_roots, is_of_system
@@ -78,7 +78,7 @@ def list_files(
     pattern: Annotated[
         str | list[str],
         "Which names: `*`, `?`, `[a-z]`; with a slash it is for the path in the folder, and `**` is any number of "
-        "folders. Several patterns: what fits one of them.",
+        "folders. Several patterns: what fits one of them; braces stand for themselves.",
     ] = "*",
     recursive: Annotated[bool, "Whether folders below are looked into; a pattern with a slash does so anyway."] = False,
     hidden: Annotated[bool, "Whether names that begin with a dot count."] = False,
@@ -95,6 +95,7 @@ def list_files(
             f"{path!r} is no folder.", code="files.not_a_folder", remedy="Name a folder; files.read reads a file."
         )
     patterns = [pattern] if isinstance(pattern, str) else pattern
+    _look_at(patterns, ctx)
     deep = recursive or any(map(crosses_folders, patterns))
     walk = _Walk(ctx, roots, place, hidden=hidden, depth=_MAX_DEPTH if deep else 1)
     wanted = {"files": {"file"}, "folders": {"folder"}, "all": {"file", "folder"}}[kind]
@@ -117,6 +118,22 @@ def list_files(
             "their paths."
         )
     return {"files": best[:limit], "count": min(len(best), limit), "truncated": len(best) > limit}
+
+
+def _look_at(patterns: list[str], ctx: Context) -> None:
+    """Tell of patterns that mean something else elsewhere: here they would silently find nothing."""
+    for pattern in patterns:
+        if leaves_folder(pattern):
+            raise FatalNodeError(
+                f"The pattern {pattern!r} leads out of the folder.",
+                code="files.pattern",
+                remedy="Name the other folder in 'path', and in the pattern what is below it.",
+            )
+        if has_alternatives(pattern):
+            ctx.events.warning(
+                f"The braces in the pattern {pattern!r} stand for themselves. For alternatives give several patterns: "
+                '["*.csv", "*.txt"]; where braces are meant, write [{] for the first.'
+            )
 
 
 class _Walk:
