@@ -5,6 +5,11 @@ import signal
 import time
 from typing import Any
 
+import pytest
+from flowcli.asking import Nobody
+from flowcli.commands.executions import requests
+from flowcore.contracts import Store
+
 from apps.flowcli.tests.flow_command import Flow, chain, node
 from apps.flowcli.tests.kept_executions import DB, LASTING, events_until, kept, killed, started, stopped
 
@@ -34,6 +39,23 @@ def test_a_signal_reaches_the_process_that_runs_it(flow: Flow, flow_inside: Flow
     events = events_until(process, lambda event: event["type"] == "WorkflowCompleted")
     assert stopped(process)[0] == 0
     assert events[-1]["outputs"]["hold"]["value"] == {"by": "Ada"}
+
+
+def test_a_signal_reaches_who_was_quicker_to_take_it_up(
+    flow: Flow, flow_inside: Flow, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    process, execution_id = started(flow, "run", flow.write("hold.json", WAITING), at="NodeWaiting")
+
+    def before_that(store: Store, *words: Any, **limits: Any) -> Nobody:
+        return Nobody(number=store.requests.put(*words))
+
+    monkeypatch.setattr(requests, "ask", before_that)
+    taken = flow_inside("executions", "signal", execution_id, "go", "--value", "5", "--json", *DB)
+    assert (taken.code, taken.json["done"], taken.json["owner"]["pid"]) == (0, True, process.pid)
+    assert (
+        events_until(process, lambda event: event["type"] == "WorkflowCompleted")[-1]["outputs"]["hold"]["value"] == 5
+    )
+    assert stopped(process)[0] == 0
 
 
 def test_a_signal_takes_up_what_nobody_runs(flow: Flow) -> None:

@@ -14,7 +14,7 @@ from flowcore.events import ExecutionId
 from flowcli.stored_executions import summary_of
 from flowcli.usage import UsageError
 
-__all__ = ["Asked", "Done", "Nobody", "Silent", "ask", "refusal", "wait_for_answer"]
+__all__ = ["Asked", "Done", "Nobody", "Silent", "ask", "refusal", "wait_for_answer", "wait_for_owner"]
 
 _POLL_SECONDS: Final = 0.05
 #: So many polls pass between looks at who runs the execution.
@@ -53,7 +53,7 @@ def ask(
     *,
     timeout_seconds: float,
 ) -> Asked:
-    """Write a request down, and wait for its answer while somebody runs the execution.
+    """Write a request down, and wait for its answer as `wait_for_owner` does.
 
     Raises UsageError when the execution has ended, or whoever runs it refuses.
     """
@@ -63,6 +63,14 @@ def ask(
         if error.code in {"execution.final", "execution.unknown"}:
             raise UsageError(error.message, code=error.code, remedy=error.remedy) from error
         raise
+    return wait_for_owner(store, execution_id, number, timeout_seconds=timeout_seconds)
+
+
+def wait_for_owner(store: Store, execution_id: ExecutionId, number: int, *, timeout_seconds: float) -> Asked:
+    """Wait for the answer to a request while somebody runs the execution.
+
+    Raises UsageError when whoever runs it refuses.
+    """
     ends_at = time.monotonic() + timeout_seconds
     polls = 0
     last_owner: Owner | None = None

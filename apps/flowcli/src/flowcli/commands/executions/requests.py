@@ -12,7 +12,7 @@ from flowcore.events import Path
 from flowcore.executions import FINAL_STATUSES
 from flowcore.values import Value, read_json, write_json
 
-from flowcli.asking import Done, Nobody, ask, wait_for_answer
+from flowcli.asking import Done, Nobody, ask, wait_for_answer, wait_for_owner
 from flowcli.databases import open_database
 from flowcli.exit_codes import FAILED, SUCCESS
 from flowcli.node_paths import place_text, read_path
@@ -78,10 +78,13 @@ def _ask(
     execution_id = record.execution_id
     try:
         asked = ask(store, execution_id, kind, body, timeout_seconds=arguments.timeout)
+        while isinstance(asked, Nobody):
+            code = _go_on(arguments, store, record, asked.number)
+            if code is not None:
+                return code
+            asked = wait_for_owner(store, execution_id, asked.number, timeout_seconds=arguments.timeout)
     except UsageError as refused:
         raise _with_waits(store, record, refused) from refused
-    if isinstance(asked, Nobody):
-        return _go_on(arguments, store, record, asked.number)
     owner = asked.owner
     if isinstance(asked, Done):
         say(printable(f"{done}; {owner.name!r} runs the execution."))
@@ -96,8 +99,8 @@ def _ask(
     return SUCCESS if isinstance(asked, Done) else FAILED
 
 
-def _go_on(arguments: argparse.Namespace, store: Store, record: ExecutionRecord, number: int) -> int:
-    """Take the execution up, which reads the request, and run it on."""
+def _go_on(arguments: argparse.Namespace, store: Store, record: ExecutionRecord, number: int) -> int | None:
+    """Take the execution up, which reads the request, and run it on; None when somebody else was quicker."""
     from flowcli.commands.executions.resuming import take_up  # brings the engine
 
     async def resumed() -> None:
@@ -107,13 +110,17 @@ def _go_on(arguments: argparse.Namespace, store: Store, record: ExecutionRecord,
         wait_for_answer(store, number, timeout_seconds=arguments.timeout)
 
     say(f"Nobody runs execution {record.execution_id}: it goes on here.")
+    is_held = False
     try:
         return take_up(arguments, record, accept_packs=arguments.accept_packs, resumed=resumed)
     except UsageError as refused:
-        raise _with_waits(store, record, refused) from refused
+        is_held = refused.code == "lease.held"
+        if not is_held:
+            raise
+        return None
     finally:
-        # Nobody is to find it later when it could not be done now.
-        store.requests.forget(number)
+        if not is_held:
+            store.requests.forget(number)  # nobody is to find it later when it could not be done now
 
 
 # --- what waits -----------------------------------------------------------------------------------------
