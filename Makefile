@@ -23,10 +23,7 @@ run: .venv/installed ## set up, then run the example workflow
 	@$(BIN)/python examples/make_run.py
 
 test: .venv/installed ## set up, then check everything: format, lint, types, layers, tests
-	@# The TLS tests make a certificate; without openssl they are skipped, visibly.
-	@command -v openssl >/dev/null || { $(AS_ROOT) apt-get update -qq && $(AS_ROOT) apt-get install -y -qq openssl; } \
-		|| echo 'The TLS tests will be skipped. To run them: apt-get install openssl' >&2
-	@# So are those with a PostgreSQL server, which Debian does not put on PATH.
+	@# Tests with a PostgreSQL server, which Debian does not put on PATH, are skipped without it, visibly.
 	@command -v initdb >/dev/null || ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1 \
 		|| { $(AS_ROOT) apt-get update -qq && $(AS_ROOT) apt-get install -y -qq postgresql; } \
 		|| echo 'The PostgreSQL tests will be skipped. To run them: apt-get install postgresql' >&2

@@ -26,15 +26,19 @@ from flowruntime.stores.sqlite.changes import Changes
 
 __all__ = ["AT_A_FAILURE", "AT_A_RESUME", "AT_A_START", "effects", "install"]
 
-#: Reached by every execution, and those that are reached only by one that is taken up.
-AT_A_START: Final = (
-    "registered",
+#: Reached again and again by every execution that has effects.
+_AGAIN: Final = (
     "before a commit",
     "inside a transaction",
     "after a commit",
     "before it is told",
     "before an effect",
     "after an effect",
+)
+#: Reached by every execution, and those that are reached only by one that is taken up.
+AT_A_START: Final = (
+    "registered",
+    *_AGAIN,
     "an effect is decided",
     "between two skips",
     "a node has ended and its followers do not know",
@@ -54,12 +58,7 @@ AT_A_RESUME: Final = (
 )
 #: Reached again and again around the end of an execution that fails, and by its error workflow.
 AT_A_FAILURE: Final = (
-    "before a commit",
-    "inside a transaction",
-    "after a commit",
-    "before it is told",
-    "before an effect",
-    "after an effect",
+    *_AGAIN,
     "an error workflow is made",
     "the end is decided",
     "the end is durable",

@@ -2,7 +2,6 @@
 
 import socket
 import ssl
-import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -12,6 +11,12 @@ from typing import Any
 
 import httpx
 import pytest
+from cryptography.hazmat.primitives.serialization import (
+    BestAvailableEncryption,
+    Encoding,
+    PrivateFormat,
+    load_pem_private_key,
+)
 from flowcore.errors import FatalNodeError
 from flowruntime.http import Tls, make_client
 
@@ -130,8 +135,9 @@ async def test_authorities_of_ones_own_stand_in_place_of_the_usual_ones(server: 
 
 def encrypted(key: Path) -> Path:
     locked = key.with_suffix(".locked")
-    command = ["openssl", "ec", "-in", str(key), "-aes256", "-passout", "pass:hunter2", "-out", str(locked)]
-    subprocess.run(command, check=True, capture_output=True)
+    opened = load_pem_private_key(key.read_bytes(), None)
+    lock = BestAvailableEncryption(b"hunter2")
+    locked.write_bytes(opened.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, lock))
     return locked
 
 

@@ -24,6 +24,7 @@ __all__ = [
     "BEGAN_US",
     "GIVE",
     "TWO",
+    "WAIT",
     "begun",
     "ended",
     "interruptions",
@@ -41,6 +42,7 @@ __all__ = [
 BEGAN_US = 1_700_000_000_000_000
 GIVE = workflow({"g": "give"}, outputs={"gave": "${{ nodes.g.result }}"})
 TWO = workflow({"g": "give", "h": "give"}, outputs={"gave": "${{ nodes.h.result }}"})
+WAIT: dict[str, Any] = {"name": "wait", "nodes": [{"id": "w", "node_type": "control.wait", "config": {"signal": "go"}}]}
 
 
 def begun(types: Mapping[str, int] | None = None, *, net: str = "open") -> WorkflowStarted:

@@ -48,11 +48,6 @@ FAILING_LATER: dict[str, Any] = {**workflow({"k": "kept", "a": "fail"}, "k.done 
 
 
 @pytest.fixture
-def database(tmp_path: Path) -> Path:
-    return tmp_path / "flow.db"
-
-
-@pytest.fixture
 def disk(monkeypatch: pytest.MonkeyPatch) -> Iterator[threading.Event]:
     """While it is clear, no failure gets to the disk."""
     free = threading.Event()

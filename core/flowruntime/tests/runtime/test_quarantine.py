@@ -42,11 +42,6 @@ from tests.engine_nodes import workflow
 pytestmark = pytest.mark.anyio
 
 
-@pytest.fixture
-def database(tmp_path: Path) -> Path:
-    return tmp_path / "flow.db"
-
-
 async def test_five_recoveries_without_progress_are_borne_and_the_next_one_sets_it_aside(database: Path) -> None:
     leave(database, GIVE, numbered(begun(), started("g"), *resumptions(4)))
     assert (await ended(database))[0].status == "succeeded"

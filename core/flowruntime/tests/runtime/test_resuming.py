@@ -31,6 +31,7 @@ from flowruntime.testing import ManualClock
 from core.flowruntime.tests.runtime.interrupted import (
     BEGAN_US,
     GIVE,
+    WAIT,
     begun,
     ended,
     kinds,
@@ -45,13 +46,6 @@ from core.flowruntime.tests.runtime.interrupted import (
 from tests.engine_nodes import ALL, connect, workflow
 
 pytestmark = pytest.mark.anyio
-
-WAIT: dict[str, Any] = {"name": "wait", "nodes": [{"id": "w", "node_type": "control.wait", "config": {"signal": "go"}}]}
-
-
-@pytest.fixture
-def database(tmp_path: Path) -> Path:
-    return tmp_path / "flow.db"
 
 
 async def test_what_was_pending_begins_as_if_nothing_had_happened(database: Path) -> None:

@@ -20,6 +20,7 @@ from flowruntime.stores.sqlite import SqliteStore
 
 from core.flowruntime.tests.runtime.interrupted import (
     BEGAN_US,
+    WAIT,
     begun,
     kinds,
     leave,
@@ -33,14 +34,8 @@ from tests.engine_nodes import workflow
 
 pytestmark = pytest.mark.anyio
 
-WAIT: dict[str, Any] = {"name": "wait", "nodes": [{"id": "w", "node_type": "control.wait", "config": {"signal": "go"}}]}
 ALONE: dict[str, Any] = {**WAIT, "settings": {"concurrency": 1}}
 WAITING = NodeWaiting(0, BEGAN_US, TOP, "w", 1, None, "go", None, None)
-
-
-@pytest.fixture
-def database(tmp_path: Path) -> Path:
-    return tmp_path / "flow.db"
 
 
 async def until(condition: Callable[[], bool]) -> None:

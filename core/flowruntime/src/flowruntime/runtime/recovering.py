@@ -67,7 +67,7 @@ class Recovery:
         self._on_failing = on_failing
         self._http = http
         self._tasks: set[asyncio.Task[None]] = set()
-        #: What was told of those that cannot be taken up.
+        #: What was told of those that cannot be taken up, and are still found.
         self._told: set[tuple[ExecutionId, str]] = set()
 
     def recover(self, execution_ids: Sequence[ExecutionId]) -> None:
@@ -110,6 +110,7 @@ class Recovery:
         )
 
     async def _recover(self, execution_ids: Sequence[ExecutionId]) -> None:
+        self._told = {told for told in self._told if told[0] in execution_ids}
         unknown = [execution_id for execution_id in execution_ids if not self._journal.is_open(execution_id)]
         for execution_id in await asyncio.to_thread(self._in_turn, unknown):
             if self._journal.is_open(execution_id):
