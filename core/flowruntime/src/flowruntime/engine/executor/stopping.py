@@ -25,7 +25,8 @@ __all__ = [
 ]
 
 #: What the events of cancelled nodes say when a time limit has struck: that of their own document, or that of the
-#: execution. Until the document has ended, nothing else says so, and whoever takes the execution up goes by it.
+#: execution. Until the document has ended, nothing else says so, and whoever takes the execution up goes by it:
+#: these texts stand in logs that are kept, and must stay as they are.
 TOOK_TOO_LONG: Final = "the workflow took too long"
 EXECUTION_TOOK_TOO_LONG: Final = "the execution took too long"
 #: And when the whole execution fails for something else.
